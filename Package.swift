@@ -1,0 +1,69 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Settings of every Swift target: language mode 6, warnings are errors, explicit `any`, imports that say what leaks.
+let strict: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .treatAllWarnings(as: .error),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+/// Added where a target touches C: every unsafe expression has to be marked.
+let memorySafe: [SwiftSetting] = strict + [.strictMemorySafety()]
+
+let package = Package(
+  name: "albergue-crypt",
+  products: [
+    .library(name: "EncryptedStorage", targets: ["EncryptedStorage", "EncryptionKeys"]),
+    .executable(name: "albergue-crypt", targets: ["albergue-crypt"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+  ],
+  targets: [
+    .target(
+      name: "CSQLCipher",
+      cSettings: [.treatAllWarnings(as: .error)],
+      linkerSettings: [.linkedLibrary("sqlcipher")]),
+    .target(
+      name: "COpenSSL",
+      cSettings: [.treatAllWarnings(as: .error)],
+      linkerSettings: [.linkedLibrary("crypto")]),
+    .target(
+      name: "EncryptionKeys",
+      dependencies: ["COpenSSL", .product(name: "Logging", package: "swift-log")],
+      swiftSettings: memorySafe),
+    .target(
+      name: "EncryptedStorage",
+      dependencies: [
+        "EncryptionKeys", "CSQLCipher", "COpenSSL", .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: memorySafe),
+    .target(
+      name: "Verification",
+      dependencies: ["EncryptedStorage", "EncryptionKeys"],
+      swiftSettings: memorySafe),
+    .target(
+      name: "CommandSupport",
+      dependencies: [
+        "EncryptedStorage", "EncryptionKeys", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: strict),
+    .executableTarget(
+      name: "albergue-crypt",
+      dependencies: [
+        "CommandSupport", "Verification", "EncryptedStorage", "EncryptionKeys",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: strict),
+    .testTarget(
+      name: "EncryptionKeysTests",
+      dependencies: ["EncryptionKeys", .product(name: "Logging", package: "swift-log")],
+      swiftSettings: strict),
+  ]
+)
