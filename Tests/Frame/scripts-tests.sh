@@ -1,0 +1,65 @@
+# shellcheck shell=sh disable=SC2154 # root, scratch and the functions come from run.sh
+# The scripts refuse wrong use with the right exit code and a message that says what to do.
+packages=$root/taskfiles/scripts/system-packages.sh
+
+check "system-packages without a purpose is wrong usage" 64 "$(status sh "$packages")"
+check "system-packages with an unknown purpose is wrong usage" 64 "$(status sh "$packages" --for lunch)"
+check "wrong usage says how to use it" "yes" "$(grep -q 'what to do: usage:' "$scratch/stderr" && echo yes)"
+
+# A system with nothing but the named programs on PATH.
+mkdir "$scratch/bin"
+for program in sh dirname sed head sort cat id; do
+  ln -s "$(command -v "$program")" "$scratch/bin/$program"
+done
+check "no Swift toolchain is an error of its own" 69 \
+  "$(status env PATH="$scratch/bin" sh "$packages" --for build)"
+check "no Swift toolchain says so" "yes" "$(grep -q 'no Swift toolchain' "$scratch/stderr" && echo yes)"
+
+printf '#!/bin/sh\necho "Swift version 5.10.1 (swift-5.10.1-RELEASE)"\n' >"$scratch/bin/swift"
+chmod +x "$scratch/bin/swift"
+check "an old Swift toolchain is refused" 69 "$(status env PATH="$scratch/bin" sh "$packages" --for build)"
+check "an old Swift toolchain is named with both versions" "yes" \
+  "$(grep -q 'Swift 5.10.1 .* 6.2 or newer' "$scratch/stderr" && echo yes)"
+
+printf '#!/bin/sh\necho "Apple Swift version 6.10 (swift-6.10-RELEASE)"\n' >"$scratch/bin/swift"
+check "Swift 6.10 counts as newer than 6.2; a system without apt is refused next" 69 \
+  "$(status env PATH="$scratch/bin" sh "$packages" --for build)"
+check "a system without apt gets the list of libraries" "yes" \
+  "$(grep -q 'no dpkg and apt' "$scratch/stderr" && grep -q 'libcurl and OpenSSL' "$scratch/stderr" && echo yes)"
+
+# taskw finds its repository from anywhere, and tells go-task from Taskwarrior.
+repository="$scratch/a repository"
+mkdir -p "$repository/taskfiles/scripts" "$scratch/path" "$scratch/elsewhere"
+cp "$root/taskw" "$repository/taskw"
+ln -s "$repository/taskw" "$scratch/elsewhere/link to taskw"
+ln -s "link to taskw" "$scratch/elsewhere/second"
+cat >"$scratch/path/task" <<'STUB'
+#!/bin/sh
+case $1 in
+  --version) echo "$STUB_VERSION" ;;
+  --help) echo "$STUB_HELP" ;;
+  *) printf '<%s>' "$@" ;;
+esac
+STUB
+# An installation that always fails, so that a test never reaches the network.
+printf '#!/bin/sh\nexit 69\n' | tee "$scratch/path/python3" >"$repository/taskfiles/scripts/system-packages.sh"
+chmod +x "$scratch/path/task" "$scratch/path/python3"
+run_taskw() {
+  STUB_VERSION=$1 STUB_HELP=$2
+  export STUB_VERSION STUB_HELP
+  shift 2
+  (cd "$scratch/elsewhere" && PATH="$scratch/path:$PATH" status "$@")
+}
+go_help='Runs the specified task(s). Falls back to the "default" task ... Taskfile'
+physical=$(cd "$repository" && pwd -P)
+arguments="<--exit-code><--taskfile><$physical/Taskfile.yml><--dir><$physical>"
+
+check "taskw runs go-task from PATH, through two symlinks and a space" 0 \
+  "$(run_taskw 3.54.0+pypi "$go_help" ./second build 'a b')"
+check "taskw passes the root and the arguments" "$arguments<build><a b>" "$(cat "$scratch/stdout")"
+check "taskw without arguments lists the tasks" 0 \
+  "$(run_taskw 'Task version: v3.47.0 (h1:x)' "$go_help" "$repository/taskw")"
+check "taskw without arguments asks for the list" "$arguments<--list>" "$(cat "$scratch/stdout")"
+check "a go-task that is too old is not used" 69 "$(run_taskw 3.46.9 "$go_help" ./second build)"
+check "Taskwarrior is not used, whatever its version" 69 "$(run_taskw 3.99.0 'Usage: task <command>' ./second build)"
+check "a failed installation leaves nothing in .tools" "" "$(ls -A "$repository/.tools")"
