@@ -27,6 +27,12 @@ check "Swift 6.10 counts as newer than 6.2; a system without apt is refused next
 check "a system without apt gets the list of libraries" "yes" \
   "$(grep -q 'no dpkg and apt' "$scratch/stderr" && grep -q 'libcurl and OpenSSL' "$scratch/stderr" && echo yes)"
 
+printf '#!/bin/sh\necho "swift: cannot open libncurses.so.6" >&2\nexit 127\n' >"$scratch/bin/swift"
+check "a Swift toolchain that does not start is refused" 69 \
+  "$(status env PATH="$scratch/bin" sh "$packages" --for build)"
+check "a Swift toolchain that does not start is quoted" "yes" \
+  "$(grep -q 'it says: swift: cannot open libncurses' "$scratch/stderr" && echo yes)"
+
 # taskw finds its repository from anywhere, and tells go-task from Taskwarrior.
 repository="$scratch/a repository"
 mkdir -p "$repository/taskfiles/scripts" "$scratch/path" "$scratch/elsewhere"

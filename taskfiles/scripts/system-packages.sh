@@ -65,10 +65,11 @@ check_swift() {
   command -v swift >/dev/null 2>&1 ||
     fail 69 "no Swift toolchain: 'swift' is not on PATH" \
       "install Swift $swift_needed or newer from swift.org/install/linux, then put its usr/bin on PATH"
-  swift_version=$(swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9][0-9.]*\).*/\1/p' | head -n 1)
+  swift_says=$(swift --version 2>&1 </dev/null || true)
+  swift_version=$(printf '%s\n' "$swift_says" | sed -n 's/.*Swift version \([0-9][0-9.]*\).*/\1/p' | head -n 1)
   [ -n "$swift_version" ] ||
-    fail 69 "'$(command -v swift)' does not tell its version, so it is not a working Swift toolchain" \
-      "run 'swift --version' to see why, or install Swift from swift.org/install/linux"
+    fail 69 "'$(command -v swift)' is not a working Swift toolchain; it says: ${swift_says:-nothing}" \
+      "install the packages the toolchain itself needs, or the toolchain anew (swift.org/install/linux lists both)"
   version_at_least "$swift_version" "$swift_needed" ||
     fail 69 "Swift $swift_version at '$(command -v swift)' is too old: $swift_needed or newer is needed" \
       "install a newer toolchain from swift.org/install/linux and put its usr/bin first on PATH"
