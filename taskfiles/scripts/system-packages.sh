@@ -148,7 +148,7 @@ suite_version() {
 }
 
 no_sqlcipher() {
-  fail 69 "SQLCipher $sqlcipher_needed or newer is needed (libsqlcipher-dev); $system offers ${1:-none}" "$2"
+  fail 69 "SQLCipher $sqlcipher_needed or newer is needed ($too_old); $system offers ${1:-none}" "$2"
 }
 
 add_backports() {
@@ -173,8 +173,13 @@ address from: add the suite $suite to apt's sources by hand, then run this again
 }
 
 install_sqlcipher() {
-  candidate=$(candidate_version libsqlcipher-dev)
-  if new_enough "$candidate"; then
+  # Each one is asked for: an installed backport makes apt offer itself again, and the old version of the others.
+  too_old=''
+  for package in $missing_sqlcipher; do
+    candidate=$(candidate_version "$package")
+    new_enough "$candidate" || { too_old=$package && break; }
+  done
+  if [ -z "$too_old" ]; then
     # shellcheck disable=SC2086 # a list of names
     install_packages $missing_sqlcipher
     return
@@ -182,11 +187,11 @@ install_sqlcipher() {
   [ "${ID:-}" = debian ] || no_sqlcipher "$candidate" "use a release whose archive has it (Debian 12 with backports, \
 Debian 13 or newer, Ubuntu 25.10 or newer), or install libsqlcipher-dev and sqlcipher $sqlcipher_needed or newer yourself, as Debian packages"
   suite=$VERSION_CODENAME-backports
-  if ! new_enough "$(suite_version libsqlcipher-dev "$suite")"; then
+  if ! new_enough "$(suite_version "$too_old" "$suite")"; then
     add_backports
     update
   fi
-  offered=$(suite_version libsqlcipher-dev "$suite")
+  offered=$(suite_version "$too_old" "$suite")
   new_enough "$offered" || no_sqlcipher "${candidate:-nothing}, and ${offered:-nothing} in $suite" \
     "upgrade to a Debian release that has it (13 or newer)"
   # Only these packages are taken from backports; all others come from the main suite.
