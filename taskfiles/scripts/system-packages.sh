@@ -209,7 +209,7 @@ fi
 
 look && exit 0
 [ -z "$check_only" ] ||
-  fail 69 "system packages are missing or too old:$missing$missing_sqlcipher" "run ./taskw deps:install"
+  fail 69 "system packages are missing or too old:$missing$missing_sqlcipher" "run ./taskw deps:judges (to build only: ./taskw deps:install)"
 
 . /etc/os-release
 system=${PRETTY_NAME:-this system}
