@@ -32,6 +32,7 @@ let package = Package(
       name: "COpenSSL",
       cSettings: [.treatAllWarnings(as: .error)],
       linkerSettings: [.linkedLibrary("crypto")]),
+    .target(name: "CLinux", cSettings: [.treatAllWarnings(as: .error)]),
     .target(
       name: "EncryptionKeys",
       dependencies: ["COpenSSL", .product(name: "Logging", package: "swift-log")],
@@ -39,7 +40,7 @@ let package = Package(
     .target(
       name: "EncryptedStorage",
       dependencies: [
-        "EncryptionKeys", "CSQLCipher", "COpenSSL", .product(name: "Logging", package: "swift-log"),
+        "EncryptionKeys", "CSQLCipher", "COpenSSL", "CLinux", .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: memorySafe),
     .target(
@@ -49,10 +50,11 @@ let package = Package(
     .target(
       name: "CommandSupport",
       dependencies: [
-        "EncryptedStorage", "EncryptionKeys", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "CLinux", "EncryptedStorage", "EncryptionKeys",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
-      swiftSettings: strict),
+      swiftSettings: memorySafe),
     .executableTarget(
       name: "albergue-crypt",
       dependencies: [
@@ -61,9 +63,26 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
+    .target(
+      name: "TestSupport",
+      dependencies: ["EncryptedStorage", "EncryptionKeys"],
+      path: "Tests/TestSupport",
+      swiftSettings: strict),
     .testTarget(
       name: "EncryptionKeysTests",
       dependencies: ["EncryptionKeys", .product(name: "Logging", package: "swift-log")],
+      swiftSettings: memorySafe),
+    .testTarget(
+      name: "EncryptedStorageTests",
+      dependencies: ["EncryptedStorage", "EncryptionKeys", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "VerificationTests",
+      dependencies: ["Verification", "EncryptedStorage", "EncryptionKeys", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "CommandTests",
+      dependencies: ["CommandSupport", "EncryptedStorage", "EncryptionKeys", "TestSupport", "albergue-crypt"],
       swiftSettings: strict),
   ]
 )

@@ -1,0 +1,90 @@
+public import ArgumentParser
+internal import EncryptedStorage
+internal import EncryptionKeys
+internal import Glibc
+
+/// Runs a command line from start to exit code: arguments, hardening, cancellation, errors.
+public enum Program {
+  /// Parses the arguments of this process, runs the command, and ends the process.
+  ///
+  /// Ctrl-C and SIGTERM cancel the command, which undoes what it was doing; a second one ends the process at once.
+  public static func main<Command: AsyncParsableCommand>(_ type: Command.Type) async -> Never {
+    ProcessHardening.apply()
+    let name = type._commandName
+    do {
+      let status = try await Interruption.cancelling {
+        var command = try type.parseAsRoot()
+        if var asynchronous = command as? any AsyncParsableCommand {
+          try await asynchronous.run()
+        } else {
+          try command.run()
+        }
+      }
+      exit(status)
+    } catch {
+      exit(report(error, program: name, command: type))
+    }
+  }
+
+  /// Prints an error as `program: error: …` and `program: hint: …` on stderr.
+  ///
+  /// - Returns: the exit code.
+  static func report(_ error: any Error, program: String, command: (some ParsableArguments).Type) -> Int32 {
+    switch error {
+    case let error as EncryptedStorageError:
+      Diagnostics(program).error(error.description, hint: error.hint)
+      return ExitStatus(error).rawValue
+    case let error as KeyError:
+      Diagnostics(program).error(error.message, hint: error.hint)
+      return ExitStatus(error).rawValue
+    case let error as ExitCode:
+      return error.rawValue
+    case let error as CommandError:
+      Diagnostics(program).error(error.message, hint: error.hint)
+      return error.status.rawValue
+    case is CancellationError:
+      Diagnostics(program).error("interrupted", hint: nil)
+      return ExitStatus.interrupted.rawValue
+    default:
+      // Usage, help and version come from the argument parser, which knows where each is printed.
+      command.exit(withError: error)
+    }
+  }
+}
+
+/// An error of a command itself, such as options that do not go together.
+public struct CommandError: Error, Sendable {
+  /// The exit code.
+  public let status: ExitStatus
+  /// One sentence, lower case, no full stop.
+  public let message: String
+  /// What to do.
+  public let hint: String?
+
+  /// Makes an error.
+  public init(_ status: ExitStatus, _ message: String, hint: String? = nil) {
+    self.status = status
+    self.message = message
+    self.hint = hint
+  }
+}
+
+/// Messages to the person at the terminal: stderr, lower case, `program: kind: text`.
+public struct Diagnostics: Sendable {
+  private let program: String
+
+  /// - Parameter program: name in front of each line.
+  public init(_ program: String) { self.program = program }
+
+  /// Prints an error and what to do about it.
+  public func error(_ message: String, hint: String?) {
+    StandardError.write("\(program): error: \(message)\n")
+    if let hint { StandardError.write("\(program): hint: \(hint)\n") }
+  }
+
+  /// Prints a warning.
+  public func warning(_ message: String) { StandardError.write("\(program): warning: \(message)\n") }
+
+  /// Prints something worth knowing.
+  public func note(_ message: String) { StandardError.write("\(program): \(message)\n") }
+}

@@ -1,0 +1,95 @@
+package import EncryptionKeys
+
+/// The key and format under which pages of a file are authentic.
+package struct KeyMatch: Sendable {
+  package let material: KeyMaterial
+  package let keys: PageKeys
+  /// False when other pages fit but page 1 does not: then page 1 is damaged, not the key wrong.
+  package let firstPageIsAuthentic: Bool
+
+  package var format: CipherFormat { keys.format }
+
+  /// The profile this format belongs to; nil for other page sizes and for legacy formats.
+  package var profile: CipherProfile? { CipherProfile.allCases.first { $0.format == format } }
+}
+
+/// Finds the key of a file by trying the MAC of a few pages: two PBKDF2 iterations and one HMAC per trial.
+package enum KeyTrial {
+  /// Which formats are tried.
+  package enum Scope: Sendable {
+    /// SQLCipher 4 with HMAC-SHA512 or HMAC-SHA256, every page size.
+    case current
+    /// Also what SQLCipher 3 wrote, and other digests: for `status` and `import`.
+    case includingLegacy
+  }
+
+  /// Page sizes by how often they are met. 512 cannot hold a reserve (sqlcipher-format.md, section 1).
+  private static let pageSizes = [4096, 1024, 8192, 16384, 32768, 65536, 2048]
+  /// Pages looked at after page 1, to tell a damaged page 1 from a wrong key.
+  private static let sampledPages: ClosedRange<UInt32> = 2...9
+
+  /// The first candidate that fits, in the order given; page 1 of all candidates before other pages of any.
+  ///
+  /// - Returns: nil when no candidate fits any page looked at.
+  /// - Throws: `.inputOutput`; `.keyUnusable` when a key cannot be derived.
+  package static func match(
+    _ file: some StoredBytes, candidates: [KeyMaterial], scope: Scope = .current
+  ) throws(EncryptedStorageError) -> KeyMatch? {
+    guard let salt = Salt(try file.bytes(at: 0, count: Salt.byteCount)) else { return nil }
+    let head = try file.bytes(at: 0, count: (pageSizes.max() ?? 65536))
+    for material in candidates {
+      for format in formats(scope) where head.count >= format.pageSize {
+        let keys = try pageKeys(format, salt, material)
+        if try isAuthentic(head, offset: 0, page: 1, keys) {
+          return KeyMatch(material: material, keys: keys, firstPageIsAuthentic: true)
+        }
+      }
+    }
+    for material in candidates {
+      for format in formats(scope) {
+        let keys = try pageKeys(format, salt, material)
+        let geometry = PageGeometry(pageSize: format.pageSize)
+        for page in sampledPages {
+          let stored = try file.bytes(at: geometry.offset(of: page), count: format.pageSize)
+          guard stored.count == format.pageSize else { break }
+          if try isAuthentic(stored, offset: 0, page: page, keys) {
+            return KeyMatch(material: material, keys: keys, firstPageIsAuthentic: false)
+          }
+        }
+      }
+    }
+    return nil
+  }
+
+  private static func isAuthentic(
+    _ bytes: [UInt8], offset: Int, page: UInt32, _ keys: PageKeys
+  ) throws(EncryptedStorageError) -> Bool {
+    let codec = try PageCodec(keys)
+    let span = unsafe bytes.span.bytes.extracting(offset..<(offset + keys.format.pageSize))
+    return codec.isAuthentic(span, number: page)
+  }
+
+  private static func pageKeys(
+    _ format: CipherFormat, _ salt: Salt, _ material: KeyMaterial
+  ) throws(EncryptedStorageError) -> PageKeys {
+    do { return try PageKeys(format: format, salt: salt, material: material) } catch {
+      throw EncryptedStorageError(error, operation: "derive key", file: nil)
+    }
+  }
+
+  /// Cheapest guess first: our own profiles, then other page sizes, then what older SQLCipher wrote.
+  private static func formats(_ scope: Scope) -> [CipherFormat] {
+    var formats: [CipherFormat] = []
+    for pageSize in pageSizes {
+      for mac in [DigestAlgorithm.sha512, .sha256] {
+        formats.append(CipherFormat(pageSize: pageSize, mac: mac, derivation: .sqlcipher4))
+      }
+    }
+    guard scope == .includingLegacy else { return formats }
+    for pageSize in [1024, 4096] + pageSizes.dropFirst(2) {
+      formats.append(CipherFormat(pageSize: pageSize, mac: .sha1, derivation: .sqlcipher3))
+      formats.append(CipherFormat(pageSize: pageSize, mac: .sha1, derivation: .sqlcipher4))
+    }
+    return formats
+  }
+}

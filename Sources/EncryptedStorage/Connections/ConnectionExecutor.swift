@@ -1,0 +1,31 @@
+internal import Dispatch
+
+/// Runs the jobs of one connection one after another on a queue of its own, so that a statement that blocks holds up
+/// nobody else: the cooperative pool has only as many threads as the machine has cores.
+final class ConnectionExecutor: SerialExecutor {
+  private let queue = DispatchQueue(label: "albergue.connection")
+
+  func enqueue(_ job: consuming ExecutorJob) {
+    let job = UnownedJob(job)
+    queue.async { unsafe job.runSynchronously(on: self.asUnownedSerialExecutor()) }
+  }
+}
+
+/// Runs blocking work of no particular connection away from the cooperative pool.
+package enum BlockingWork {
+  private static let queue = DispatchQueue(label: "albergue.blocking", attributes: .concurrent)
+
+  /// Runs `body` on a thread that may block. `body` can ask its `Cancellation` whether the calling task was cancelled.
+  package static func run<T: Sendable>(
+    _ body: @escaping @Sendable (Cancellation) throws -> T
+  ) async throws -> T {
+    let cancellation = Cancellation()
+    return try await withTaskCancellationHandler {
+      try await withCheckedThrowingContinuation { continuation in
+        queue.async { continuation.resume(with: Result { try body(cancellation) }) }
+      }
+    } onCancel: {
+      cancellation.cancel()
+    }
+  }
+}

@@ -1,0 +1,325 @@
+internal import CSQLCipher
+public import EncryptionKeys
+public import Logging
+
+/// Opens and creates encrypted database files: the only way to a connection.
+///
+/// Before SQLite reads anything, the MAC of the file's own pages decides which key and format fit, so that a wrong key, a
+/// damaged page, a plaintext file and another profile are different errors (SQLCipher answers 26 to all of them).
+public final class ConnectionFactory: Sendable {
+  /// What a connection is for.
+  public enum Access: Sendable {
+    /// Reads only. Recovers the file after a crash, as every SQLite reader does, if the file can be written.
+    case reader
+    /// Reads and writes, in WAL mode. The only kind that checkpoints.
+    case writer
+  }
+
+  /// Settings of every connection.
+  public struct Configuration: Sendable {
+    /// How long a statement waits for a lock. Default 5 s.
+    public var busyTimeout: Duration = .seconds(5)
+    /// Page cache per connection in KiB. Default 2000, SQLite's own.
+    public var cacheKibibytes = 2000
+    /// Whether a commit waits for the disk (`FULL`), or may be lost, never torn, on a power failure (`NORMAL`).
+    public var waitsForDisk = true
+
+    /// The defaults.
+    public init() {}
+  }
+
+  let candidates: [KeyMaterial]
+  let pinnedProfile: CipherProfile?
+  let creationProfile: CipherProfile
+  let configuration: Configuration
+  let logger: Logger?
+
+  /// A factory for files under the keys of `keys`.
+  ///
+  /// - Parameter profile: when given, files under another profile are refused with `.profileMismatch`; when nil, an
+  ///   existing file's profile is recognised by its MAC, and new files get the keyring's profile, else `sqlcipher4`.
+  /// - Throws: `.keyUnusable` when a key of the set cannot be loaded.
+  public convenience init(
+    keys: KeySet, profile: CipherProfile? = nil, configuration: Configuration = Configuration(), logger: Logger? = nil
+  ) throws(EncryptedStorageError) {
+    do {
+      self.init(
+        candidates: try keys.candidates(), pinnedProfile: profile,
+        creationProfile: profile ?? keys.primaryProfile ?? .sqlcipher4, configuration: configuration, logger: logger)
+    } catch {
+      throw EncryptedStorageError(error, operation: "load keys", file: nil)
+    }
+  }
+
+  /// A factory for files under one key.
+  public convenience init(
+    key: KeyMaterial, profile: CipherProfile? = nil, configuration: Configuration = Configuration(),
+    logger: Logger? = nil
+  ) {
+    self.init(
+      candidates: [key], pinnedProfile: profile, creationProfile: profile ?? .sqlcipher4, configuration: configuration,
+      logger: logger)
+  }
+
+  package init(
+    candidates: [KeyMaterial], pinnedProfile: CipherProfile? = nil, creationProfile: CipherProfile = .sqlcipher4,
+    configuration: Configuration = Configuration(), logger: Logger? = nil
+  ) {
+    self.candidates = candidates
+    self.pinnedProfile = pinnedProfile
+    self.creationProfile = creationProfile
+    self.configuration = configuration
+    self.logger = logger
+  }
+
+  // MARK: - Connections
+
+  /// Opens an existing encrypted database.
+  ///
+  /// - Throws: `.missing`, `.notADatabase`, `.plaintext`, `.wrongKey`, `.profileMismatch`, `.unsupportedFormat`,
+  ///   `.damaged`, `.busy`, `.readOnly`, `.inputOutput`.
+  public func open(_ path: String, _ access: Access = .reader) async throws -> Connection {
+    try await Connection.make { interrupter throws(EncryptedStorageError) in
+      try self.openSession(path, access, interrupter: interrupter)
+    }
+  }
+
+  /// Creates a new, empty encrypted database and opens it for writing.
+  ///
+  /// - Throws: `.exists` when there is a file of that name, `.readOnly`, `.diskFull`.
+  public func create(_ path: String) async throws -> Connection {
+    try await Connection.make { interrupter throws(EncryptedStorageError) in
+      try self.createDatabase(path)
+      return try self.openSession(path, .writer, interrupter: interrupter)
+    }
+  }
+
+  /// Opens an existing encrypted database for one writer and `readerCount` readers at a time.
+  ///
+  /// - Throws: as ``open(_:_:)``.
+  public func openPool(_ path: String, readerCount: Int = 2) async throws -> ConnectionPool {
+    let writer = try await open(path, .writer)
+    var readers: [Connection] = []
+    do {
+      for _ in 0..<max(1, readerCount) { readers.append(try await open(path, .reader)) }
+    } catch {
+      for connection in readers + [writer] { await connection.close() }
+      throw error
+    }
+    return ConnectionPool(writer: writer, readers: readers)
+  }
+
+  // MARK: - Sessions, blocking, for threads that may block
+
+  /// Opens a session on the calling thread.
+  package func openSession(_ path: String, _ access: Access) throws(EncryptedStorageError) -> Session {
+    try openSession(path, access, interrupter: Interrupter())
+  }
+
+  func openSession(
+    _ path: String, _ access: Access, interrupter: Interrupter, settlesRotation: Bool = true
+  ) throws(EncryptedStorageError) -> Session {
+    let absolute = try Self.existingFile(path)
+    // A rotation of another process can rename a new file into place between our open and our first read.
+    for _ in 1...3 {
+      if settlesRotation { try RotationRecovery.settle(absolute, logger: logger) }
+      let handle = try Opening.open(
+        absolute, Opening.Mode(isImmutable: Opening.isUnwritable(absolute)), interrupter: interrupter)
+      do throws(EncryptedStorageError) {
+        let file = try OpenedFile(handle)
+        let match = try matchingKey(of: file, path: absolute)
+        try Opening.applyKey(match.keys, to: handle)
+        try read(handle, match)
+        if file.hasMoved() {
+          handle.close()
+          continue
+        }
+        return try configure(handle, access)
+      } catch {
+        handle.close()
+        throw error.naming(file: path, keyID: nil)
+      }
+    }
+    throw EncryptedStorageError(
+      .busy, operation: "open", file: path, detail: "the file is being replaced", hint: "try again")
+  }
+
+  /// The keys of this factory but one, to recognise pages under them.
+  package func otherCandidates(than material: KeyMaterial) -> [KeyMaterial] { candidates.filter { $0 !== material } }
+
+  /// The key and format under which a file is authentic.
+  package func matchingKey(of file: some StoredBytes, path: String) throws(EncryptedStorageError) -> KeyMatch {
+    let head = try file.bytes(at: 0, count: 4096)
+    switch FileAppearance(head: head) {
+    case .empty:
+      throw EncryptedStorageError(
+        .notADatabase, operation: "open", file: path, detail: "the file is empty, and any key would open it",
+        hint: "create it with albergue-crypt init")
+    case .plaintext:
+      throw EncryptedStorageError(
+        .plaintext, operation: "open", file: path, detail: "the file is an unencrypted SQLite database",
+        hint: "encrypt it with albergue-crypt import")
+    case .tursoEncrypted:
+      throw EncryptedStorageError(
+        .unsupportedFormat, operation: "open", file: path, detail: "the file is encrypted in Turso's own format",
+        hint: "export it with the program that wrote it, then use albergue-crypt import")
+    default: break
+    }
+    guard !candidates.isEmpty else {
+      throw EncryptedStorageError(.noKey, operation: "open", file: path, detail: "no key was given")
+    }
+    guard let match = try KeyTrial.match(file, candidates: candidates) else {
+      throw try noMatch(file, head: head, path: path)
+    }
+    if let pinnedProfile, match.format.mac != pinnedProfile.format.mac {
+      throw EncryptedStorageError(
+        .profileMismatch, operation: "open", file: path, keyID: match.material.id,
+        detail: "the file is encrypted under \(match.profile?.rawValue ?? "HMAC-\(match.format.mac.rawValue)"), "
+          + "not under \(pinnedProfile.rawValue)",
+        hint: "set TURSO_ENCRYPTION_CIPHER to the file's profile, or change it with albergue-crypt rekey --cipher")
+    }
+    return match
+  }
+
+  private func noMatch(
+    _ file: some StoredBytes, head: [UInt8], path: String
+  ) throws(EncryptedStorageError) -> EncryptedStorageError {
+    if let legacy = try KeyTrial.match(file, candidates: candidates, scope: .includingLegacy) {
+      return EncryptedStorageError(
+        .unsupportedFormat, operation: "open", file: path, keyID: legacy.material.id,
+        detail: "the file is in an older SQLCipher format (HMAC-\(legacy.format.mac.rawValue))",
+        hint: "convert it with albergue-crypt import")
+    }
+    switch FileAppearance(head: head) {
+    case .legacyUnauthenticated:
+      return EncryptedStorageError(
+        .unsupportedFormat, operation: "open", file: path,
+        detail: "the file looks like libSQL's aes256cbc encryption, which has no authentication",
+        hint: "export it with the program that wrote it, then use albergue-crypt import")
+    case .other:
+      return EncryptedStorageError(
+        .notADatabase, operation: "open", file: path, detail: "the file is neither a SQLite nor a SQLCipher database")
+    default:
+      return EncryptedStorageError(
+        .wrongKey, operation: "open", file: path, keyID: candidates.last?.id,
+        detail: candidates.count == 1
+          ? "the key does not fit this file" : "none of the \(candidates.count) keys fits this file",
+        hint: "check which key the file was written with (albergue-crypt status)")
+    }
+  }
+
+  // MARK: - Creating
+
+  /// Makes an empty encrypted database: complete under its name, or not there.
+  package func createDatabase(_ path: String) throws(EncryptedStorageError) {
+    let absolute = try FileSystem.absolutePath(path)
+    guard !FileSystem.exists(absolute) else { throw FileSystem.alreadyExists(path) }
+    guard let material = candidates.first else {
+      throw EncryptedStorageError(.noKey, operation: "create", file: path, detail: "no key was given")
+    }
+    let temporary = TemporaryFile(beside: absolute)
+    defer { temporary.discard() }
+    do throws(EncryptedStorageError) {
+      // The file gets its mode before SQLite writes to it.
+      let output = try OutputFile(creating: temporary.path)
+      let handle = try Opening.open(temporary.path, Opening.Mode(), interrupter: Interrupter())
+      defer { handle.close() }
+      let keys: PageKeys
+      do {
+        keys = try PageKeys(format: creationProfile.format, salt: Salt.random(), material: material)
+      } catch { throw EncryptedStorageError(error, operation: "create", file: path) }
+      try Opening.applyKey(keys, to: handle)
+      // A statement that writes page 1 without leaving anything in the schema.
+      for sql in ["PRAGMA journal_mode=DELETE", "PRAGMA user_version=1", "PRAGMA user_version=0"] {
+        try Opening.run(sql, on: handle)
+      }
+      handle.close()
+      try output.synchronize()
+      try FileSystem.publish(temporary.path, as: absolute)
+      try FileSystem.synchronizeFolder(of: absolute)
+    } catch {
+      throw error.naming(file: path)
+    }
+  }
+
+  // MARK: - Setting up
+
+  /// The first page through SQLCipher: from here on its view and ours agree, or the open fails.
+  private func read(_ handle: DatabaseHandle, _ match: KeyMatch) throws(EncryptedStorageError) {
+    try Opening.run("PRAGMA busy_timeout=\(Self.milliseconds(configuration.busyTimeout))", on: handle)
+    do { try Opening.run("SELECT count(*) FROM sqlite_schema", on: handle) } catch {
+      guard let code = error.resultCode, [SQLITE_NOTADB, SQLITE_CORRUPT].contains(code & 0xff) else { throw error }
+      throw EncryptedStorageError(
+        .damaged, operation: "open", file: handle.path, keyID: match.material.id,
+        detail: match.firstPageIsAuthentic
+          ? "the key fits page 1, but the write-ahead log or the schema cannot be read"
+          : "the key fits other pages, but page 1 is damaged",
+        hint: "run albergue-crypt verify, then albergue-crypt recover", resultCode: code)
+    }
+  }
+
+  private func configure(_ handle: DatabaseHandle, _ access: Access) throws(EncryptedStorageError) -> Session {
+    let database = try unsafe handle.opened("open")
+    guard unsafe CSQLCipher_db_config_no_checkpoint_on_close(database, 1) == SQLITE_OK,
+      unsafe CSQLCipher_db_config_defensive(database, 1) == SQLITE_OK,
+      unsafe CSQLCipher_db_config_trusted_schema(database, 0) == SQLITE_OK
+    else {
+      throw EncryptedStorageError(
+        .cipherUnavailable, operation: "open", file: handle.path, detail: "SQLite refused a connection setting")
+    }
+    let session = Session(
+      handle: handle,
+      writerLock: access == .writer ? WriterLock(database: handle.path, timeout: configuration.busyTimeout) : nil)
+    try set("temp_store", "MEMORY", expecting: .integer(2), session)
+    try set("foreign_keys", "ON", expecting: .integer(1), session)
+    try set("wal_autocheckpoint", "0", expecting: .integer(0), session)
+    try set("cell_size_check", "ON", expecting: .integer(1), session)
+    try set(
+      "cache_size", "-\(configuration.cacheKibibytes)", expecting: .integer(-Int64(configuration.cacheKibibytes)),
+      session)
+    try set(
+      "synchronous", configuration.waitsForDisk ? "FULL" : "NORMAL",
+      expecting: .integer(configuration.waitsForDisk ? 2 : 1), session)
+    switch access {
+    case .reader: try set("query_only", "ON", expecting: .integer(1), session)
+    case .writer: try set("journal_mode", "WAL", expecting: .text("wal"), session)
+    }
+    guard unsafe Authorizer.install(on: database) == SQLITE_OK else {
+      throw EncryptedStorageError(
+        .cipherUnavailable, operation: "open", file: handle.path, detail: "SQLite refused the authorizer")
+    }
+    return session
+  }
+
+  /// Sets a pragma and reads it back: a setting that did not take is an error, never a silent default.
+  private func set(
+    _ pragma: String, _ setting: String, expecting expected: Value, _ session: Session
+  ) throws(EncryptedStorageError) {
+    try session.execute("PRAGMA \(pragma)=\(setting)")
+    guard try session.value("PRAGMA \(pragma)") == expected else {
+      throw EncryptedStorageError(
+        pragma == "journal_mode" ? .readOnly : .cipherUnavailable, operation: "open", file: session.path,
+        detail: "PRAGMA \(pragma)=\(setting) did not take effect")
+    }
+  }
+
+  // MARK: - Files
+
+  private static func existingFile(_ path: String) throws(EncryptedStorageError) -> String {
+    let absolute = try FileSystem.absolutePath(path)
+    guard let status = FileSystem.status(absolute) else {
+      throw EncryptedStorageError(
+        .missing, operation: "open", file: path, detail: "no such file", hint: "check the path")
+    }
+    guard status.isRegularFile else {
+      throw EncryptedStorageError(
+        .notADatabase, operation: "open", file: path, detail: "not a regular file", hint: "name the database file")
+    }
+    return absolute
+  }
+
+  private static func milliseconds(_ duration: Duration) -> Int64 {
+    let (seconds, attoseconds) = duration.components
+    return max(0, seconds * 1000 + attoseconds / 1_000_000_000_000_000)
+  }
+}

@@ -1,0 +1,142 @@
+public import EncryptionKeys
+
+/// Copies a database to a new file: import of plaintext, change of key into another file, export.
+///
+/// The source is verified first, in the snapshot that is copied: SQLCipher would hand out zeros for a tampered overflow
+/// page without an error. The target is complete, durable and equal to the source, or absent, also after `kill -9`.
+public struct DatabaseCopy: Sendable {
+  /// What the copy is written as.
+  public enum Target: Sendable {
+    /// An encrypted database under this key.
+    case encrypted(KeyMaterial, CipherProfile)
+    /// An ordinary SQLite file: everything in it can be read by anyone.
+    case plaintext
+  }
+
+  /// What was copied.
+  public struct Outcome: Sendable {
+    /// The key the source is under; nil when it is plaintext.
+    public let sourceKeyID: KeyID?
+    /// Size of the new file in bytes.
+    public let byteCount: Int64
+    /// Tables copied, SQLite's own not counted.
+    public let tableCount: Int
+  }
+
+  private let sourceKeys: [KeyMaterial]
+  private let target: Target
+  private let progress: Progress?
+
+  /// - Parameter sourceKeys: tried on an encrypted source, older SQLCipher formats included; a plaintext source needs none.
+  public init(sourceKeys: [KeyMaterial], target: Target) {
+    self.init(sourceKeys: sourceKeys, target: target, progress: nil)
+  }
+
+  package init(sourceKeys: [KeyMaterial], target: Target, progress: Progress?) {
+    self.sourceKeys = sourceKeys
+    self.target = target
+    self.progress = progress
+  }
+
+  /// Copies `source` to the new file `destination`.
+  ///
+  /// - Throws: `.exists`, `.missing`, `.notADatabase`, `.wrongKey`, `.damaged`, `.diskFull`, `.readOnly`, `.busy`,
+  ///   `.cancelled`; nothing is left under `destination` then.
+  public func run(from source: String, to destination: String) async throws -> Outcome {
+    try await BlockingWork.run { cancellation in try self.copy(source, destination, cancellation) }
+  }
+
+  private func copy(
+    _ source: String, _ destination: String, _ cancellation: Cancellation
+  ) throws(EncryptedStorageError) -> Outcome {
+    let target = try FileSystem.absolutePath(destination)
+    guard !FileSystem.exists(target) else { throw FileSystem.alreadyExists(destination) }
+    let path = try FileSystem.absolutePath(source)
+    TemporaryFile.removeAbandoned(beside: target)
+    let temporary = TemporaryFile(beside: target)
+    defer { temporary.discard() }
+    do throws(EncryptedStorageError) {
+      let keys = try sourceKeys(of: path)
+      let session = try CopySessions.openSource(path, keys: keys?.keys)
+      defer { session.close() }
+      try verify(session, path, keys?.keys, cancellation)
+      let output = try EncryptedCopy(
+        source: session, target: try copyTarget(session), progress: progress, cancellation: cancellation
+      ).write(to: temporary.path)
+      try output.synchronize()
+      CrashPoint.reach("copy synchronized")
+      try cancellation.check("copy")
+      try FileSystem.publish(temporary.path, as: target)
+      CrashPoint.reach("copy published")
+      try FileSystem.synchronizeFolder(of: target)
+      let tables = try session.value(
+        "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'")
+      return Outcome(
+        sourceKeyID: keys?.material.id, byteCount: FileSystem.status(target)?.byteCount ?? 0,
+        tableCount: Int(tables.integer ?? 0))
+    } catch {
+      throw error.naming(file: source)
+    }
+  }
+
+  private func copyTarget(_ session: Session) throws(EncryptedStorageError) -> EncryptedCopy.Target {
+    switch target {
+    case .encrypted(let material, let profile): return .encrypted(material, profile.format)
+    case .plaintext: return .plaintext(pageSize: Int(try session.value("PRAGMA page_size").integer ?? 4096))
+    }
+  }
+
+  /// Nil for a plaintext source.
+  private func sourceKeys(of path: String) throws(EncryptedStorageError) -> KeyMatch? {
+    let file = try RawDatabaseFile(path: path)
+    switch FileAppearance(head: try file.bytes(at: 0, count: 4096)) {
+    case .plaintext: return nil
+    case .empty:
+      throw EncryptedStorageError(
+        .notADatabase, operation: "open", file: path, detail: "the file is empty",
+        hint: "use albergue-crypt init for a new database")
+    default: break
+    }
+    guard let match = try KeyTrial.match(file, candidates: sourceKeys, scope: .includingLegacy) else {
+      // The factory knows the precise words for every kind of misfit.
+      throw sourceKeys.isEmpty
+        ? EncryptedStorageError(
+          .noKey, operation: "open", file: path, detail: "the source is not plaintext, and no key is given")
+        : try misfit(of: file, path)
+    }
+    return match
+  }
+
+  private func misfit(of file: RawDatabaseFile, _ path: String) throws(EncryptedStorageError) -> EncryptedStorageError {
+    do throws(EncryptedStorageError) {
+      _ = try ConnectionFactory(candidates: sourceKeys).matchingKey(of: file, path: path)
+    } catch { return error }
+    return EncryptedStorageError(.wrongKey, operation: "open", file: path, detail: "the key does not fit this file")
+  }
+
+  /// Every MAC of the file and its log, then the structure; all while the snapshot is held.
+  private func verify(
+    _ session: Session, _ path: String, _ keys: PageKeys?, _ cancellation: Cancellation
+  ) throws(EncryptedStorageError) {
+    progress?.step("verifying source")
+    if let keys {
+      var scan = PageScan(path: path, keys: keys)
+      scan.isLive = true
+      scan.progress = progress
+      scan.cancellation = cancellation
+      try scan.requireAuthentic()
+      let log = try WriteAheadLogScan(path: path + "-wal", keys: keys).run()
+      guard log.flaws.isEmpty else {
+        throw EncryptedStorageError(
+          .damaged, operation: "verify", file: path + "-wal", detail: "the write-ahead log is damaged",
+          hint: "run albergue-crypt verify, then albergue-crypt recover")
+      }
+    }
+    guard try session.value("PRAGMA quick_check(1)") == .text("ok") else {
+      throw EncryptedStorageError(
+        .damaged, operation: "verify", file: path, detail: "the structure of the source is damaged",
+        hint: keys == nil
+          ? "repair it first, for example with the .recover command of sqlite3" : "use albergue-crypt recover")
+    }
+  }
+}

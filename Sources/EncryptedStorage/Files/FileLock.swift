@@ -1,0 +1,64 @@
+internal import Glibc
+
+/// An exclusive lock on a file of its own, between processes and between holders in one process.
+///
+/// `flock` locks belong to the open file, not to the process, so that two holders in one process exclude each other
+/// too, and closing another descriptor of the file does not drop it. It ends with the process, however that ends.
+/// Source: flock(2).
+///
+/// Unsafe code: a descriptor owned until `deinit`.
+package final class FileLock: Sendable {
+  package let path: String
+  private let descriptor: Int32
+
+  /// Takes the lock, creating the file (mode 0600) when it is not there.
+  ///
+  /// - Throws: `.busy` at once when another holder has it.
+  package init(_ path: String, creating: Bool = true, operation: String) throws(EncryptedStorageError) {
+    while true {
+      let flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | (creating ? O_CREAT : 0)
+      let descriptor = unsafe open(path, flags, 0o600)
+      guard descriptor >= 0 else { throw FileSystem.failure(operation, path, errno) }
+      guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+        let code = errno
+        close(descriptor)
+        guard code == EWOULDBLOCK else { throw FileSystem.failure(operation, path, code) }
+        throw EncryptedStorageError(
+          .busy, operation: operation, file: path, detail: "another process holds this lock",
+          hint: "try again when it has finished")
+      }
+      // The former holder may have removed the file between our open and our lock: then we hold a nameless one.
+      var buffer = stat()
+      if unsafe fstat(descriptor, &buffer) == 0, let named = FileSystem.status(path),
+        named.isSameFile(as: FileSystem.Status(buffer))
+      {
+        self.path = path
+        self.descriptor = descriptor
+        return
+      }
+      close(descriptor)
+      if !creating, !FileSystem.exists(path) {
+        throw EncryptedStorageError(.missing, operation: operation, file: path, detail: "no such file")
+      }
+    }
+  }
+
+  deinit { close(descriptor) }
+
+  /// Replaces the content of the lock file and makes it durable.
+  package func write(_ content: [UInt8]) throws(EncryptedStorageError) {
+    let written = unsafe content.withUnsafeBytes { unsafe pwrite(descriptor, $0.baseAddress, $0.count, 0) }
+    guard written == content.count, ftruncate(descriptor, off_t(content.count)) == 0, fsync(descriptor) == 0 else {
+      throw FileSystem.failure("write", path, errno)
+    }
+  }
+
+  /// The content of the lock file, at most 64 KiB.
+  package func read() throws(EncryptedStorageError) -> [UInt8] {
+    var content = [UInt8](repeating: 0, count: 65536)
+    let count = unsafe content.withUnsafeMutableBytes { unsafe pread(descriptor, $0.baseAddress, $0.count, 0) }
+    guard count >= 0 else { throw FileSystem.failure("read", path, errno) }
+    content.removeLast(content.count - count)
+    return content
+  }
+}

@@ -1,0 +1,59 @@
+internal import CLinux
+internal import Glibc
+
+/// A new file that is written at any offset, by several threads, and made durable before it gets its name.
+///
+/// Unsafe code: a descriptor owned until `deinit`; writes borrow the bytes for one call.
+package final class OutputFile: Sendable {
+  package let path: String
+  private let descriptor: Int32
+
+  /// Creates `path`, which must not exist, readable and writable by the owner alone.
+  package init(creating path: String) throws(EncryptedStorageError) {
+    let descriptor = unsafe open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    guard descriptor >= 0 else { throw FileSystem.failure("create", path, errno) }
+    // While this process lives, nobody takes the file for an abandoned one (`TemporaryFile.removeAbandoned`).
+    _ = flock(descriptor, LOCK_EX | LOCK_NB)
+    self.path = path
+    self.descriptor = descriptor
+  }
+
+  deinit { close(descriptor) }
+
+  /// Writes all of `bytes` at `offset`; safe from several threads, since pwrite(2) shares no position.
+  package func write(_ bytes: RawSpan, at offset: Int64) throws(EncryptedStorageError) {
+    var written = 0
+    while written < bytes.byteCount {
+      let result = unsafe bytes.extracting(written..<bytes.byteCount).withUnsafeBytes { rest in
+        unsafe pwrite(descriptor, rest.baseAddress, rest.count, off_t(offset) + off_t(written))
+      }
+      if result < 0 {
+        if errno == EINTR { continue }
+        throw FileSystem.failure("write", path, errno)
+      }
+      written += result
+    }
+  }
+
+  /// Sets the length; a longer file is filled with a hole.
+  package func truncate(to byteCount: Int64) throws(EncryptedStorageError) {
+    if ftruncate(descriptor, off_t(byteCount)) != 0 { throw FileSystem.failure("truncate", path, errno) }
+  }
+
+  /// Owner and mode as `status` says, as far as this user may set them.
+  package func adopt(_ status: FileSystem.Status) throws(EncryptedStorageError) {
+    // Only root can give files away; the mode matters in any case, and narrower than the source is never wrong.
+    _ = fchown(descriptor, status.owner, status.group)
+    if fchmod(descriptor, mode_t(status.permissions)) != 0 { throw FileSystem.failure("chmod", path, errno) }
+  }
+
+  /// Starts writing a range to the disk without waiting, so that `synchronize` has less left to do. Only a hint.
+  package func startWriteback(of byteCount: Int, at offset: Int64) {
+    CLinux_start_writeback(descriptor, offset, Int64(byteCount))
+  }
+
+  /// Waits until content and length are on the disk.
+  package func synchronize() throws(EncryptedStorageError) {
+    if fsync(descriptor) != 0 { throw FileSystem.failure("fsync", path, errno) }
+  }
+}

@@ -1,0 +1,121 @@
+package import EncryptionKeys
+
+/// Reads a write-ahead log beside a database: which frames count, and which are not what they should be.
+package struct WriteAheadLogScan: Sendable {
+  /// Why a log is not what it should be.
+  package enum Flaw: Sendable, Hashable {
+    /// The header is damaged; SQLite ignores the whole log, and with it committed transactions.
+    case header
+    /// A committed frame whose page fails its MAC.
+    case notAuthentic(frame: Int, page: UInt32)
+    /// A committed frame whose page fits another of the given keys: an interrupted in-place rekey in WAL mode.
+    case otherKey(frame: Int, page: UInt32, KeyID)
+    /// The checksum chain breaks here although later frames, or this one, belong to this log and commit: committed
+    /// transactions are lost.
+    case brokenChain(frame: Int)
+    /// A frame continues the checksum chain under other salts: it was altered.
+    case alteredSalts(frame: Int)
+  }
+
+  package struct Result: Sendable {
+    /// Whole frames in the file.
+    package var frameCount = 0
+    /// Frames up to the last commit: what readers see.
+    package var committedFrameCount = 0
+    /// Pages of the database after the last commit; nil when nothing is committed.
+    package var committedPageCount: UInt32?
+    /// Newest committed frame of each page.
+    package var newestFrames: [UInt32: Int] = [:]
+    package var flaws: [Flaw] = []
+    /// Whether bytes that no MAC vouches for look like plaintext SQLite.
+    package var hasPlaintextTraces = false
+
+    package init() {}
+  }
+
+  package let path: String
+  package let keys: PageKeys
+  package var otherKeys: [(id: KeyID, keys: PageKeys)] = []
+
+  /// `path` is the log itself, `FILE-wal`.
+  package init(path: String, keys: PageKeys) {
+    self.path = path
+    self.keys = keys
+  }
+
+  /// A missing or empty log is an empty result.
+  package func run() throws(EncryptedStorageError) -> Result {
+    var result = Result()
+    guard (FileSystem.status(path)?.byteCount ?? 0) > 0 else { return result }
+    let file = try RawDatabaseFile(path: path)
+    let byteCount = try file.byteCount()
+    let head = try file.bytes(at: 0, count: WriteAheadLog.headerByteCount)
+    let header = unsafe WriteAheadLog.Header(head.span.bytes)
+    guard let header, header.pageSize == keys.format.pageSize else {
+      let start = try file.bytes(at: 0, count: 65536)
+      result.hasPlaintextTraces = unsafe PlaintextTraces.areIn(start.span.bytes)
+      // A header alone may be what a crash left of a log that never had a frame.
+      if byteCount > WriteAheadLog.headerByteCount { result.flaws.append(.header) }
+      return result
+    }
+    let frameByteCount = WriteAheadLog.frameByteCount(pageSize: header.pageSize)
+    result.frameCount = Int((byteCount - Int64(WriteAheadLog.headerByteCount)) / Int64(frameByteCount))
+    try scanFrames(of: file, header: header, into: &result)
+    return result
+  }
+
+  private func scanFrames(
+    of file: RawDatabaseFile, header: WriteAheadLog.Header, into result: inout Result
+  ) throws(EncryptedStorageError) {
+    let frameByteCount = WriteAheadLog.frameByteCount(pageSize: header.pageSize)
+    let codec = try PageCodec(keys)
+    let buffer = PageBuffer(byteCount: frameByteCount)
+    var log = WriteAheadLog(header: header)
+    var pending: [UInt32: Int] = [:]
+    var pendingFlaws: [Flaw] = []
+    var breakpoint: Int?
+    for index in 0..<result.frameCount {
+      try buffer.withMutableSpan(0..<frameByteCount) { (span) throws(EncryptedStorageError) in
+        _ = try file.read(into: &span, at: WriteAheadLog.offset(ofFrame: index, pageSize: header.pageSize))
+      }
+      let frame = buffer.withSpan(0..<frameByteCount) { log.next($0) }
+      let pageRange = WriteAheadLog.frameHeaderByteCount..<frameByteCount
+      let isAuthentic = buffer.withSpan(pageRange) { codec.isAuthentic($0, number: frame.page) }
+      if frame.continuesChain && frame.hasCurrentSalts {
+        if !isAuthentic { pendingFlaws.append(try describe(frame, buffer, pageRange)) }
+        pending[frame.page] = index
+        guard frame.isCommit else { continue }
+        result.committedFrameCount = index + 1
+        result.committedPageCount = frame.committedPageCount
+        result.newestFrames.merge(pending) { _, newer in newer }
+        result.flaws += pendingFlaws
+        pending.removeAll()
+        pendingFlaws.removeAll()
+        continue
+      }
+      if !isAuthentic, buffer.withSpan(pageRange, { PlaintextTraces.areIn($0) }) { result.hasPlaintextTraces = true }
+      if frame.continuesChain { result.flaws.append(.alteredSalts(frame: index)) }
+      guard frame.hasCurrentSalts else { continue }
+      // Frames of this log behind a break. An unfinished transaction leaves a torn one; a commit, or a page that is
+      // authentic although its header does not fit it, means that something that was written has been altered.
+      if breakpoint == nil { breakpoint = index }
+      if let first = breakpoint, frame.isCommit || (index == first && isAuthentic),
+        !result.flaws.contains(.brokenChain(frame: first))
+      {
+        result.flaws.append(.brokenChain(frame: first))
+      }
+    }
+  }
+
+  private func describe(
+    _ frame: WriteAheadLog.Frame, _ buffer: PageBuffer, _ range: Range<Int>
+  ) throws(EncryptedStorageError) -> Flaw {
+    for other in otherKeys where other.keys.format.pageSize == keys.format.pageSize {
+      let codec = try PageCodec(other.keys)
+      if buffer.withSpan(range, { codec.isAuthentic($0, number: frame.page) }) {
+        return .otherKey(frame: frame.index, page: frame.page, other.id)
+      }
+    }
+    return .notAuthentic(frame: frame.index, page: frame.page)
+  }
+}

@@ -1,0 +1,181 @@
+public import EncryptedStorage
+internal import EncryptionKeys
+
+/// Proves that a file is what its key holder wrote, as far as a file alone can show it.
+///
+/// Checks the MAC of every page and of every committed frame of the log on all cores, the number of pages, zeroed pages,
+/// plaintext where ciphertext belongs, and then the structure through SQLite. `PRAGMA cipher_integrity_check` does the
+/// first of these only, on one core, without the log and up to 4 GiB.
+///
+/// No check of a file alone finds an old version of the whole file put back, or an old authentic version of one page put
+/// back into a structure that stays valid: see docs/security/threat-model.md.
+public struct Verifier: Sendable {
+  private let factory: ConnectionFactory
+  private let isQuick: Bool
+  private let progress: Progress?
+
+  /// - Parameter isQuick: leaves `integrity_check` and `foreign_key_check` out.
+  public init(factory: ConnectionFactory, isQuick: Bool = false) {
+    self.init(factory: factory, isQuick: isQuick, progress: nil)
+  }
+
+  package init(factory: ConnectionFactory, isQuick: Bool, progress: Progress?) {
+    self.factory = factory
+    self.isQuick = isQuick
+    self.progress = progress
+  }
+
+  /// Verifies one file. Writers may go on meanwhile; what is checked is one snapshot.
+  ///
+  /// - Throws: `.wrongKey`, `.plaintext`, `.notADatabase`, … when it cannot be verified at all; damage is a finding.
+  public func run(_ path: String) async throws -> VerificationReport {
+    try await BlockingWork.run { cancellation in try self.verify(path, cancellation) }
+  }
+
+  private func verify(_ path: String, _ cancellation: Cancellation) throws -> VerificationReport {
+    let absolute = try FileSystem.absolutePath(path)
+    let match = try factory.matchingKey(of: RawDatabaseFile(path: absolute), path: path)
+    var report = VerificationReport(
+      file: path, keyID: match.material.id.name,
+      profile: CipherProfile.allCases.first { $0.format.mac == match.format.mac }?.rawValue
+        ?? "hmac-\(match.format.mac.rawValue)",
+      pageSize: match.format.pageSize)
+    // A read transaction keeps writers of rollback mode out, and the log where it is, until all is checked.
+    let session: Session?
+    do throws(EncryptedStorageError) {
+      session = try openSnapshot(path)
+    } catch {
+      guard error.code == .damaged else { throw error }
+      report.findings.append(.init(.unreadable, error.detail))
+      session = nil
+    }
+    defer { session?.close() }
+    let others = try otherKeys(than: match, absolute)
+    try checkPages(absolute, match, others, cancellation, &report)
+    try checkLog(absolute, match, others, &report)
+    try checkPageCount(absolute, match, &report)
+    if let session, !isQuick {
+      progress?.step("checking structure")
+      try checkStructure(session, &report)
+    }
+    return report
+  }
+
+  private func openSnapshot(_ path: String) throws(EncryptedStorageError) -> Session {
+    let session = try factory.openSession(path, .reader)
+    do throws(EncryptedStorageError) {
+      try session.execute("BEGIN")
+      _ = try session.value("SELECT count(*) FROM sqlite_schema")
+      return session
+    } catch {
+      session.close()
+      throw error
+    }
+  }
+
+  /// The other keys of the factory, with the salt and format of this file.
+  private func otherKeys(than match: KeyMatch, _ path: String) throws -> [(id: KeyID, keys: PageKeys)] {
+    try factory.otherCandidates(than: match.material).map { material in
+      do throws(KeyError) {
+        return (material.id, try PageKeys(format: match.format, salt: match.keys.salt, material: material))
+      } catch { throw EncryptedStorageError(error, operation: "verify", file: path) }
+    }
+  }
+
+  private func checkPages(
+    _ path: String, _ match: KeyMatch, _ others: [(id: KeyID, keys: PageKeys)], _ cancellation: Cancellation,
+    _ report: inout VerificationReport
+  ) throws {
+    progress?.step("verifying pages")
+    var scan = PageScan(path: path, keys: match.keys)
+    scan.otherKeys = others
+    scan.isLive = true
+    scan.progress = progress
+    scan.cancellation = cancellation
+    let result = try scan.run()
+    report.pageCount = result.pageCount
+    for (page, flaw) in result.flaws {
+      switch flaw {
+      case .notAuthentic:
+        report.findings.append(.init(.pageNotAuthentic, page: page, "page \(page) fails its MAC"))
+      case .zeroed:
+        report.findings.append(.init(.pageZeroed, page: page, "page \(page) is zeroed"))
+      case .otherKey(let id):
+        report.findings.append(.init(.pageOtherKey, page: page, "page \(page) is under key \(id)"))
+      }
+    }
+    for page in result.plaintextPages {
+      report.findings.append(.init(.plaintext, page: page, "page \(page) looks like plaintext"))
+    }
+    if result.trailingByteCount > 0 {
+      report.findings.append(
+        .init(.partialPage, "the file ends with \(result.trailingByteCount) bytes of a partial page"))
+    }
+  }
+
+  private func checkLog(
+    _ path: String, _ match: KeyMatch, _ others: [(id: KeyID, keys: PageKeys)], _ report: inout VerificationReport
+  ) throws {
+    var scan = WriteAheadLogScan(path: path + "-wal", keys: match.keys)
+    scan.otherKeys = others
+    let log = try scan.run()
+    report.logFrameCount = log.committedFrameCount
+    report.databasePageCount = log.committedPageCount
+    for flaw in log.flaws {
+      switch flaw {
+      case .header:
+        report.findings.append(.init(.logHeader, "the header of the write-ahead log is damaged; the log is ignored"))
+      case .notAuthentic(let frame, let page):
+        report.findings.append(
+          .init(.frameNotAuthentic, page: page, frame: frame, "frame \(frame) (page \(page)) fails its MAC"))
+      case .otherKey(let frame, let page, let id):
+        report.findings.append(
+          .init(.frameOtherKey, page: page, frame: frame, "frame \(frame) (page \(page)) is under key \(id)"))
+      case .brokenChain(let frame):
+        report.findings.append(
+          .init(.logBroken, frame: frame, "the write-ahead log breaks at frame \(frame); what follows is ignored"))
+      case .alteredSalts(let frame):
+        report.findings.append(.init(.frameSalts, frame: frame, "the salts of frame \(frame) were altered"))
+      }
+    }
+    if log.hasPlaintextTraces {
+      report.findings.append(.init(.plaintext, "the write-ahead log holds what looks like plaintext"))
+    }
+    let missing = (1...max(1, log.committedPageCount ?? 1)).first { page in
+      log.committedPageCount != nil && page > report.pageCount && log.newestFrames[page] == nil
+        && page != PageGeometry(pageSize: report.pageSize).lockBytePage
+    }
+    if let missing, let count = log.committedPageCount {
+      report.findings.append(
+        .init(.truncated, page: missing, "page \(missing) of \(count) is neither in the file nor in its log"))
+    }
+  }
+
+  /// The header counts when no log replaces it.
+  private func checkPageCount(_ path: String, _ match: KeyMatch, _ report: inout VerificationReport) throws {
+    guard report.databasePageCount == nil, match.firstPageIsAuthentic else { return }
+    guard let header = try StoredHeader.read(RawDatabaseFile(path: path), keys: match.keys) else { return }
+    report.databasePageCount = header.pageCount
+    if let expected = header.pageCount, expected > report.pageCount {
+      report.findings.append(
+        .init(
+          .truncated, page: report.pageCount + 1,
+          "the file has \(report.pageCount) pages, its header says \(expected)"))
+    }
+  }
+
+  /// Messages of `integrity_check` name tables, indexes and rowids, no values.
+  private func checkStructure(_ session: Session, _ report: inout VerificationReport) throws {
+    do {
+      let messages = try session.query("PRAGMA integrity_check(1000)") { $0[0].text ?? "" }
+      for message in messages where message != "ok" { report.findings.append(.init(.structure, message)) }
+      let orphans = try session.query("PRAGMA foreign_key_check") { row in
+        "a row of \(row[0].text ?? "?") refers to a missing row of \(row[2].text ?? "?")"
+      }
+      for orphan in orphans.prefix(1000) { report.findings.append(.init(.foreignKey, orphan)) }
+      report.checkedStructure = true
+    } catch let error as EncryptedStorageError where error.code == .damaged {
+      report.findings.append(.init(.structure, "the structure cannot be read to its end"))
+    }
+  }
+}

@@ -1,0 +1,55 @@
+import ArgumentParser
+import CommandSupport
+import EncryptedStorage
+import EncryptionKeys
+
+struct ExportCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "export", abstract: "Copy an encrypted database into a new file under another key, or in plaintext.")
+
+  @Argument(help: "The encrypted database.", completion: .file())
+  var file: String
+
+  @Argument(help: "The file to make.", completion: .file())
+  var destination: String
+
+  @Option(help: "File that holds the key of the copy.")
+  var destKeyFile: String?
+
+  @Flag(help: "Write an unencrypted file; needs --yes-write-plaintext as well.")
+  var plaintext = false
+
+  @Flag(help: "Yes, write everything in the database to the disk unencrypted.")
+  var yesWritePlaintext = false
+
+  @OptionGroup var keys: KeyOptions
+  @OptionGroup var cipher: CipherOptions
+
+  func validate() throws {
+    guard plaintext != (destKeyFile != nil) else {
+      throw ValidationError("say either --dest-key-file FILE or --plaintext --yes-write-plaintext")
+    }
+    guard plaintext == yesWritePlaintext else {
+      throw ValidationError("--plaintext and --yes-write-plaintext go together: the copy would be readable by anyone")
+    }
+  }
+
+  func run() async throws {
+    let logger = try LogSettings.logger("storage")
+    let keySet = try keys.load(logger)
+    let target: DatabaseCopy.Target
+    if let destKeyFile {
+      let key = try KeySources.loadKeyFile(path: destKeyFile, options: keys.loadingOptions(logger))
+      target = .encrypted(key, try cipher.profile() ?? .sqlcipher4)
+    } else {
+      target = .plaintext
+    }
+    let bar = ProgressBar()
+    defer { bar.finish() }
+    let copy = DatabaseCopy(sourceKeys: try keySet.candidates(), target: target, progress: bar.progress)
+    let outcome = try await copy.run(from: file, to: destination)
+    bar.finish()
+    try StandardOutput.line(
+      "\(destination): \(outcome.tableCount) tables, \(outcome.byteCount) bytes\(plaintext ? ", NOT ENCRYPTED" : "")")
+  }
+}

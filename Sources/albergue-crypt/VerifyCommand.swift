@@ -1,0 +1,53 @@
+import ArgumentParser
+import CommandSupport
+import EncryptedStorage
+import Verification
+
+struct VerifyCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "verify",
+    abstract: "Check every page MAC of file and log, the page count, and the structure. Exit code 1 with findings.")
+
+  @Argument(help: "Files to verify.", completion: .file())
+  var files: [String]
+
+  @Flag(help: "Print one JSON object.")
+  var json = false
+
+  @Flag(help: "Page MACs, page count and log only; no integrity_check.")
+  var quick = false
+
+  @OptionGroup var keys: KeyOptions
+  @OptionGroup var cipher: CipherOptions
+
+  func run() async throws {
+    let logger = try LogSettings.logger("storage")
+    let factory = try ConnectionFactory(keys: keys.load(logger), profile: cipher.profile(), logger: logger)
+    var reports: [VerificationReport] = []
+    for file in files {
+      let bar = ProgressBar()
+      defer { bar.finish() }
+      let report = try await Verifier(factory: factory, isQuick: quick, progress: bar.progress).run(file)
+      bar.finish()
+      reports.append(report)
+      if !json { try show(report) }
+    }
+    if json { try JSONOutput.print(["files": reports]) }
+    guard reports.allSatisfy(\.isClean) else { throw ExitCode(ExitStatus.checkFailed.rawValue) }
+  }
+
+  private func show(_ report: VerificationReport) throws {
+    let checked =
+      "\(report.pageCount) pages, \(report.logFrameCount) log frames\(report.checkedStructure ? ", structure" : "")"
+    guard !report.isClean else {
+      return try StandardOutput.line("\(report.file): ok (\(checked); \(report.profile), key \(report.keyID))")
+    }
+    try StandardOutput.line("\(report.file): \(report.findings.count) findings (\(checked) checked)")
+    for finding in report.findings.prefix(100) {
+      try StandardOutput.line("  \(finding.kind.rawValue): \(finding.detail)")
+    }
+    if report.findings.count > 100 {
+      try StandardOutput.line("  … and \(report.findings.count - 100) more; --json lists all")
+    }
+  }
+}

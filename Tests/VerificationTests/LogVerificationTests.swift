@@ -1,0 +1,93 @@
+import EncryptedStorage
+import EncryptionKeys
+import Foundation
+import TestSupport
+import Testing
+
+@testable import Verification
+
+@Suite("Verification of the write-ahead log")
+struct LogVerificationTests {
+  let folder: TemporaryDirectory
+  let path: String
+
+  init() throws {
+    folder = try TemporaryDirectory()
+    path = folder.file("crashed.db")
+  }
+
+  /// A file and its log as a killed writer leaves them, with `transactions` commits in the log.
+  private func makeCrashed(transactions: Int = 3) async throws {
+    let live = folder.file("live.db")
+    try await Sample.make(live, key: TestKeys.first())
+    let writer = try await ConnectionFactory(key: TestKeys.first()).open(live, .writer)
+    for number in 0..<transactions {
+      try await writer.transaction { session in
+        _ = try session.execute(
+          "UPDATE pilgrim SET name = name || ? WHERE id % 50 = ?", [.text("!"), .integer(Int64(number))])
+      }
+    }
+    for suffix in ["", "-wal"] {
+      try FileManager.default.copyItem(atPath: live + suffix, toPath: path + suffix)
+    }
+    await writer.close()
+  }
+
+  private func verify() async throws -> VerificationReport {
+    let factory = try ConnectionFactory(candidates: [TestKeys.first()])
+    return try await Verifier(factory: factory, isQuick: true).run(path)
+  }
+
+  private let frameSize = 24 + 4096
+
+  @Test func checksEveryCommittedFrame() async throws {
+    try await makeCrashed()
+    let frames = (Bytes.size(path + "-wal") - 32) / frameSize
+    let report = try await verify()
+    #expect(report.isClean)
+    #expect(report.logFrameCount == frames)
+    #expect(frames > 5)
+  }
+
+  @Test func findsOneFlippedBitAnywhereInTheLog() async throws {
+    try await makeCrashed()
+    let database = try Bytes.read(path)
+    let log = try Bytes.read(path + "-wal")
+    var generator = SeededGenerator(seed: 7)
+    // Every byte of the header and of the frame headers of the first, a middle and the last frame; random bytes of pages.
+    let frameCount = (log.count - 32) / frameSize
+    var offsets = Array(0..<32)
+    for frame in [0, frameCount / 2, frameCount - 1] { offsets += (0..<24).map { 32 + frame * frameSize + $0 } }
+    for _ in 0..<40 { offsets.append(Int.random(in: 32..<log.count, using: &generator)) }
+    for offset in offsets {
+      var damaged = log
+      damaged[offset] ^= 1 << UInt8.random(in: 0..<8, using: &generator)
+      try Bytes.write(database, to: path)
+      try Bytes.write(damaged, to: path + "-wal")
+      try? FileManager.default.removeItem(atPath: path + "-shm")
+      let findings = try await verify().findings.map(\.kind)
+      #expect(!findings.isEmpty, "byte \(offset) of the log (in frame: \((offset - 32) % frameSize))")
+    }
+  }
+
+  @Test func ignoresWhatAnUnfinishedTransactionLeft() async throws {
+    try await makeCrashed()
+    let log = try Bytes.read(path + "-wal")
+    // A frame that was only half written when the process died.
+    try Bytes.write(log + Data(repeating: 0x5a, count: 1000), to: path + "-wal")
+    #expect(try await verify().isClean)
+    // A whole frame without a commit: its checksum does not continue the chain.
+    var torn = Data(log[32..<(32 + frameSize)])
+    torn.replaceSubrange(4..<8, with: Data(count: 4))
+    torn.replaceSubrange(1000..<1016, with: Data(count: 16))
+    try Bytes.write(log + torn, to: path + "-wal")
+    #expect(try await verify().isClean)
+  }
+
+  @Test func findsPagesThatAreInNeitherFileNorLog() async throws {
+    try await makeCrashed()
+    let data = try Bytes.read(path)
+    try Bytes.write(data.prefix(data.count / 2 / 4096 * 4096), to: path)
+    #expect(try await verify().findings.contains { $0.kind == .truncated })
+  }
+}
