@@ -35,7 +35,7 @@ let package = Package(
     .target(name: "CLinux", cSettings: [.treatAllWarnings(as: .error)]),
     .target(
       name: "EncryptionKeys",
-      dependencies: ["COpenSSL", .product(name: "Logging", package: "swift-log")],
+      dependencies: ["COpenSSL", "CLinux", .product(name: "Logging", package: "swift-log")],
       swiftSettings: memorySafe),
     .target(
       name: "EncryptedStorage",
@@ -68,10 +68,15 @@ let package = Package(
       dependencies: ["EncryptedStorage", "EncryptionKeys"],
       path: "Tests/TestSupport",
       swiftSettings: strict),
+    .executableTarget(
+      name: "storage-benchmark",
+      dependencies: ["CSQLCipher", "EncryptedStorage", "EncryptionKeys"],
+      path: "Tests/StorageBenchmark",
+      swiftSettings: strict),
     .testTarget(
       name: "EncryptionKeysTests",
       dependencies: ["EncryptionKeys", .product(name: "Logging", package: "swift-log")],
-      swiftSettings: memorySafe),
+      swiftSettings: strict),
     .testTarget(
       name: "EncryptedStorageTests",
       dependencies: ["EncryptedStorage", "EncryptionKeys", "TestSupport"],

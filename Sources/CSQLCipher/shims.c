@@ -12,6 +12,10 @@ int CSQLCipher_db_config_trusted_schema(sqlite3 *db, int on) {
   return sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, on, (int *)0);
 }
 
+int CSQLCipher_db_config_foreign_keys(sqlite3 *db, int on) {
+  return sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_FKEY, on, (int *)0);
+}
+
 sqlite3_destructor_type CSQLCipher_transient(void) {
   return SQLITE_TRANSIENT;
 }

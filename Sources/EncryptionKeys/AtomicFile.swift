@@ -46,7 +46,8 @@ struct AtomicFile: ~Copyable {
 
   /// Writes `contents` to a new file (mode 0600) beside the old one, makes it durable, and puts it in its place.
   ///
-  /// - Throws: ``KeyError`` `.exists` if the file was absent and somebody else has made it meanwhile, `.permission`, `.io`.
+  /// - Throws: ``KeyError`` `.exists` if the file was absent and somebody else has made it meanwhile, `.permission`,
+  ///   `.io`.
   borrowing func replace(with contents: borrowing SecretBytes) throws(KeyError) {
     let old = try status()
     // The lock makes the name ours; what an interrupted run left under it holds nothing that is not replaced.

@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 
 /// A child process in its own process group, whose standard output is a secret.
@@ -116,7 +117,7 @@ struct ChildProcess: ~Copyable {
     defer { unsafe posix_spawn_file_actions_destroy(&actions) }
     try unsafe check(posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO))
     try unsafe check(posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0))
-    try unsafe GNUExtensions.addCloseFrom(&actions, lowest: STDERR_FILENO + 1)
+    try unsafe check(CLinux_spawn_add_close_from(&actions, STDERR_FILENO + 1))
 
     var attributes = posix_spawnattr_t()
     try unsafe check(posix_spawnattr_init(&attributes))
@@ -159,7 +160,7 @@ private struct Pipe: ~Copyable {
 
   static func open() throws(SystemError) -> Pipe {
     var ends: [Int32] = [-1, -1]
-    try GNUExtensions.pipe2(&ends, flags: O_CLOEXEC)
+    _ = try retrying { unsafe CLinux_pipe_close_on_exec(&ends) }
     let lowReadEnd = FileDescriptor(owning: ends[0])
     let lowWriteEnd = FileDescriptor(owning: ends[1])
     // Above the standard streams: in a process without them, an end numbered 0 to 2 would collide in the child.

@@ -32,7 +32,7 @@ public struct CipherFormat: Hashable, Sendable {
 
   /// Makes a format.
   ///
-  /// - Parameter pageSize: a power of two, 512 to 65 536; anything else is a programmer's mistake and stops the program.
+  /// - Parameter pageSize: a power of two, 512 to 65 536; anything else is a programmer's error and traps.
   public init(pageSize: Int = 4096, mac: DigestAlgorithm, derivation: KeyDerivation) {
     precondition(Self.pageSizes.contains(pageSize), "a page size is a power of two, 512 to 65536")
     self.pageSize = pageSize

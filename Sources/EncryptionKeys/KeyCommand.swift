@@ -45,8 +45,8 @@ struct KeyCommand: Sendable {
   ///
   /// - Parameter place: what asked for the command, for messages; arguments are not shown, they may hold a secret.
   /// - Parameter withheld: variables the child does not get, besides our own.
-  /// - Throws: ``KeyError`` `.missing` (no such program), `.permission`, `.unusable` (exit status, signal, time limit, no
-  ///   or too much output), `.usage` (time limit out of range), `.io`.
+  /// - Throws: ``KeyError`` `.missing` (no such program), `.permission`, `.unusable` (exit status, signal, time limit,
+  ///   no or too much output), `.usage` (time limit out of range), `.io`.
   /// - Concurrency: blocks the calling thread until the command has ended, at most the time limit.
   func output(at place: String, withholding withheld: Set<String>, options: KeyLoadingOptions) throws(KeyError)
     -> SecretBytes

@@ -47,7 +47,7 @@ extension KeyError {
     public static let busy = Code(description: "busy", exitCode: 75)
     /// Access is denied, or a file is open to others (77).
     public static let permission = Code(description: "permission", exitCode: 77)
-    /// No key, or one that cannot be used: malformed, ambiguous, or its source failed (77).
+    /// A key that cannot be used: malformed, ambiguous, or its source failed (77).
     public static let unusable = Code(description: "unusable", exitCode: 77)
   }
 }

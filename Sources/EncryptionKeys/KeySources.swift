@@ -12,8 +12,8 @@ public enum KeySources {
   /// `TURSO_ENCRYPTION_KEY` is wiped and removed from the environment when it is used, so it can be loaded once per
   /// process: call this at the start, before other threads touch the environment, and keep the result.
   ///
-  /// - Throws: ``KeyError`` `.usage` for flags that contradict each other; `.unusable` for no key, two sources, or one
-  ///   that fails; `.missing`, `.permission`, `.io` for files.
+  /// - Throws: ``KeyError`` `.usage` for flags that contradict each other; `.noKey` if no source is set; `.unusable`
+  ///   for two sources, or one that fails; `.missing`, `.permission`, `.io` for files.
   /// - Concurrency: reads files and may run a command, and blocks meanwhile.
   public static func load(
     _ selection: KeySelection = KeySelection(), options: KeyLoadingOptions = KeyLoadingOptions()

@@ -12,8 +12,8 @@ extension Keyring {
   /// - Throws: ``KeyError`` `.exists` for an identifier that is taken, `.usage` for one or a date that is malformed,
   ///   `.unusable` for a keyring with errors or without room, `.busy` if another writer holds the lock for 10 s, and
   ///   `.missing` (no such folder), `.permission`, `.io`. After an error the file is what it was.
-  /// - Durability: returns after fsync of the file, rename and fsync of the folder; a crash in between leaves the old or
-  ///   the new keyring, never a mixture.
+  /// - Durability: returns after fsync of the file, rename and fsync of the folder; a crash in between leaves the old
+  ///   or the new keyring, never a mixture.
   public static func appendKey(
     path: String, id: String? = nil, profile: CipherProfile = .sqlcipher4, created: String? = nil
   ) throws(KeyError) -> KeyID {

@@ -37,9 +37,7 @@ public struct Verifier: Sendable {
     let match = try factory.matchingKey(of: RawDatabaseFile(path: absolute), path: path)
     var report = VerificationReport(
       file: path, keyID: match.material.id.name,
-      profile: CipherProfile.allCases.first { $0.format.mac == match.format.mac }?.rawValue
-        ?? "hmac-\(match.format.mac.rawValue)",
-      pageSize: match.format.pageSize)
+      profile: match.profileName, pageSize: match.format.pageSize)
     // A read transaction keeps writers of rollback mode out, and the log where it is, until all is checked.
     let session: Session?
     do throws(EncryptedStorageError) {

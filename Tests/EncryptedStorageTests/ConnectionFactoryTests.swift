@@ -29,7 +29,7 @@ struct ConnectionFactoryTests {
     let connection = try await ConnectionFactory(key: key).open(path)
     #expect(try await connection.run { try $0.value("SELECT count(*) FROM pilgrim") } == 400)
     await connection.close()
-    #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted() == ["a.db", "a.db-writer.lock"])
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted() == ["a.db"])
     #expect(Bytes.mode(path) == 0o600)
   }
 

@@ -14,6 +14,7 @@
 int CSQLCipher_db_config_no_checkpoint_on_close(sqlite3 *db, int on);
 int CSQLCipher_db_config_defensive(sqlite3 *db, int on);
 int CSQLCipher_db_config_trusted_schema(sqlite3 *db, int on);
+int CSQLCipher_db_config_foreign_keys(sqlite3 *db, int on);
 
 // SQLITE_TRANSIENT is a cast macro, which Swift does not import.
 sqlite3_destructor_type CSQLCipher_transient(void);

@@ -118,9 +118,7 @@ public struct FileClassifier: Sendable {
     status.keyID = match.material.id.name
     status.pageSize = geometry.pageSize
     status.pageCount = geometry.pageCount(ofBytes: status.byteCount)
-    status.profile =
-      CipherProfile.allCases.first { $0.format.mac == match.format.mac }?.rawValue
-      ?? "hmac-\(match.format.mac.rawValue)"
+    status.profile = match.profileName
     if match.format.mac == .sha1 {
       status.set(.legacy, "an older SQLCipher format; convert it with albergue-crypt import")
     } else {

@@ -9,8 +9,11 @@ package struct KeyMatch: Sendable {
 
   package var format: CipherFormat { keys.format }
 
-  /// The profile this format belongs to; nil for other page sizes and for legacy formats.
-  package var profile: CipherProfile? { CipherProfile.allCases.first { $0.format == format } }
+  /// The profile this format belongs to, whatever its page size; nil for legacy formats.
+  package var profile: CipherProfile? { CipherProfile.allCases.first { $0.format.mac == format.mac } }
+
+  /// The profile, or the MAC of a format that is none.
+  package var profileName: String { profile?.rawValue ?? "hmac-\(format.mac.rawValue)" }
 }
 
 /// Finds the key of a file by trying the MAC of a few pages: two PBKDF2 iterations and one HMAC per trial.
@@ -35,12 +38,15 @@ package enum KeyTrial {
   package static func match(
     _ file: some StoredBytes, candidates: [KeyMaterial], scope: Scope = .current
   ) throws(EncryptedStorageError) -> KeyMatch? {
-    guard let salt = Salt(try file.bytes(at: 0, count: Salt.byteCount)) else { return nil }
-    let head = try file.bytes(at: 0, count: (pageSizes.max() ?? 65536))
+    // Nearly every file has pages of 4096 bytes; more is read only when these do not fit.
+    var head = try file.bytes(at: 0, count: 4096)
+    guard let salt = Salt(head.prefix(Salt.byteCount)) else { return nil }
     for material in candidates {
-      for format in formats(scope) where head.count >= format.pageSize {
+      for format in formats(scope) {
+        if format.pageSize > head.count { head = try file.bytes(at: 0, count: 65536) }
+        guard head.count >= format.pageSize else { continue }
         let keys = try pageKeys(format, salt, material)
-        if try isAuthentic(head, offset: 0, page: 1, keys) {
+        if try isAuthentic(head, page: 1, keys) {
           return KeyMatch(material: material, keys: keys, firstPageIsAuthentic: true)
         }
       }
@@ -52,7 +58,7 @@ package enum KeyTrial {
         for page in sampledPages {
           let stored = try file.bytes(at: geometry.offset(of: page), count: format.pageSize)
           guard stored.count == format.pageSize else { break }
-          if try isAuthentic(stored, offset: 0, page: page, keys) {
+          if try isAuthentic(stored, page: page, keys) {
             return KeyMatch(material: material, keys: keys, firstPageIsAuthentic: false)
           }
         }
@@ -61,11 +67,19 @@ package enum KeyTrial {
     return nil
   }
 
+  /// Whether a match found earlier fits this file, too: one read and one HMAC.
+  package static func confirm(_ match: KeyMatch, _ file: some StoredBytes) throws(EncryptedStorageError) -> Bool {
+    let page = try file.bytes(at: 0, count: match.format.pageSize)
+    guard page.count == match.format.pageSize, page.starts(with: match.keys.salt.bytes) else { return false }
+    return try isAuthentic(page, page: 1, match.keys)
+  }
+
+  /// `bytes` begins with the page.
   private static func isAuthentic(
-    _ bytes: [UInt8], offset: Int, page: UInt32, _ keys: PageKeys
+    _ bytes: [UInt8], page: UInt32, _ keys: PageKeys
   ) throws(EncryptedStorageError) -> Bool {
     let codec = try PageCodec(keys)
-    let span = unsafe bytes.span.bytes.extracting(offset..<(offset + keys.format.pageSize))
+    let span = unsafe bytes.span.bytes.extracting(0..<keys.format.pageSize)
     return codec.isAuthentic(span, number: page)
   }
 

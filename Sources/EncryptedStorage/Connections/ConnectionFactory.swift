@@ -1,6 +1,7 @@
 internal import CSQLCipher
 public import EncryptionKeys
 public import Logging
+internal import Synchronization
 
 /// Opens and creates encrypted database files: the only way to a connection.
 ///
@@ -33,6 +34,9 @@ public final class ConnectionFactory: Sendable {
   let creationProfile: CipherProfile
   let configuration: Configuration
   let logger: Logger?
+  private let recentMatches = Mutex<[KeyMatch]>([])
+
+  private static let recentMatchCount = 8
 
   /// A factory for files under the keys of `keys`.
   ///
@@ -148,63 +152,79 @@ public final class ConnectionFactory: Sendable {
   package func otherCandidates(than material: KeyMaterial) -> [KeyMaterial] { candidates.filter { $0 !== material } }
 
   /// The key and format under which a file is authentic.
+  ///
+  /// - Throws: the precise reason when there is none.
   package func matchingKey(of file: some StoredBytes, path: String) throws(EncryptedStorageError) -> KeyMatch {
-    let head = try file.bytes(at: 0, count: 4096)
-    switch FileAppearance(head: head) {
-    case .empty:
-      throw EncryptedStorageError(
-        .notADatabase, operation: "open", file: path, detail: "the file is empty, and any key would open it",
-        hint: "create it with albergue-crypt init")
-    case .plaintext:
-      throw EncryptedStorageError(
-        .plaintext, operation: "open", file: path, detail: "the file is an unencrypted SQLite database",
-        hint: "encrypt it with albergue-crypt import")
-    case .tursoEncrypted:
-      throw EncryptedStorageError(
-        .unsupportedFormat, operation: "open", file: path, detail: "the file is encrypted in Turso's own format",
-        hint: "export it with the program that wrote it, then use albergue-crypt import")
-    default: break
-    }
-    guard !candidates.isEmpty else {
-      throw EncryptedStorageError(.noKey, operation: "open", file: path, detail: "no key was given")
-    }
-    guard let match = try KeyTrial.match(file, candidates: candidates) else {
-      throw try noMatch(file, head: head, path: path)
-    }
+    var found = try recentMatch(file)
+    if found == nil { found = try newMatch(file) }
+    guard let match = found else { throw try misfit(file, path) }
     if let pinnedProfile, match.format.mac != pinnedProfile.format.mac {
       throw EncryptedStorageError(
         .profileMismatch, operation: "open", file: path, keyID: match.material.id,
-        detail: "the file is encrypted under \(match.profile?.rawValue ?? "HMAC-\(match.format.mac.rawValue)"), "
-          + "not under \(pinnedProfile.rawValue)",
+        detail: "the file is encrypted under \(match.profileName), not under \(pinnedProfile.rawValue)",
         hint: "set TURSO_ENCRYPTION_CIPHER to the file's profile, or change it with albergue-crypt rekey --cipher")
     }
     return match
   }
 
-  private func noMatch(
-    _ file: some StoredBytes, head: [UInt8], path: String
-  ) throws(EncryptedStorageError) -> EncryptedStorageError {
-    if let legacy = try KeyTrial.match(file, candidates: candidates, scope: .includingLegacy) {
-      return EncryptedStorageError(
-        .unsupportedFormat, operation: "open", file: path, keyID: legacy.material.id,
-        detail: "the file is in an older SQLCipher format (HMAC-\(legacy.format.mac.rawValue))",
-        hint: "convert it with albergue-crypt import")
+  /// A match of an earlier opening, so that a service that opens its file often derives nothing again.
+  private func recentMatch(_ file: some StoredBytes) throws(EncryptedStorageError) -> KeyMatch? {
+    for match in recentMatches.withLock({ $0 }) where try KeyTrial.confirm(match, file) { return match }
+    return nil
+  }
+
+  private func newMatch(_ file: some StoredBytes) throws(EncryptedStorageError) -> KeyMatch? {
+    guard let match = try KeyTrial.match(file, candidates: candidates) else { return nil }
+    guard match.firstPageIsAuthentic else { return match }
+    recentMatches.withLock { recent in
+      recent.insert(match, at: 0)
+      if recent.count > Self.recentMatchCount { recent.removeLast() }
     }
-    switch FileAppearance(head: head) {
+    return match
+  }
+
+  /// Why no key fits.
+  private func misfit(_ file: some StoredBytes, _ path: String) throws(EncryptedStorageError) -> EncryptedStorageError {
+    func error(
+      _ code: EncryptedStorageError.Code, _ detail: String, _ hint: String?, keyID: KeyID? = nil
+    ) -> EncryptedStorageError {
+      EncryptedStorageError(code, operation: "open", file: path, keyID: keyID, detail: detail, hint: hint)
+    }
+    let appearance = FileAppearance(head: try file.bytes(at: 0, count: 4096))
+    switch appearance {
+    case .empty:
+      return error(
+        .notADatabase, "the file is empty, and any key would open it", "create it with albergue-crypt init")
+    case .plaintext:
+      return error(
+        .plaintext, "the file is an unencrypted SQLite database", "encrypt it with albergue-crypt import")
+    case .tursoEncrypted:
+      return error(
+        .unsupportedFormat, "the file is encrypted in Turso's own format",
+        "export it with the program that wrote it, then use albergue-crypt import")
+    default: break
+    }
+    guard !candidates.isEmpty else {
+      return error(.noKey, "no key was given", "name a key file or a keyring")
+    }
+    if let legacy = try KeyTrial.match(file, candidates: candidates, scope: .includingLegacy) {
+      return error(
+        .unsupportedFormat, "the file is in an older SQLCipher format (\(legacy.profileName))",
+        "convert it with albergue-crypt import", keyID: legacy.material.id)
+    }
+    switch appearance {
     case .legacyUnauthenticated:
-      return EncryptedStorageError(
-        .unsupportedFormat, operation: "open", file: path,
-        detail: "the file looks like libSQL's aes256cbc encryption, which has no authentication",
-        hint: "export it with the program that wrote it, then use albergue-crypt import")
+      return error(
+        .unsupportedFormat, "the file looks like libSQL's aes256cbc encryption, which has no authentication",
+        "export it with the program that wrote it, then use albergue-crypt import")
     case .other:
-      return EncryptedStorageError(
-        .notADatabase, operation: "open", file: path, detail: "the file is neither a SQLite nor a SQLCipher database")
+      return error(.notADatabase, "the file is neither a SQLite nor a SQLCipher database", "check the path")
     default:
-      return EncryptedStorageError(
-        .wrongKey, operation: "open", file: path, keyID: candidates.last?.id,
-        detail: candidates.count == 1
+      return error(
+        .wrongKey,
+        candidates.count == 1
           ? "the key does not fit this file" : "none of the \(candidates.count) keys fits this file",
-        hint: "check which key the file was written with (albergue-crypt status)")
+        "check which key the file was written with (albergue-crypt status)", keyID: candidates.last?.id)
     }
   }
 
@@ -246,7 +266,8 @@ public final class ConnectionFactory: Sendable {
 
   /// The first page through SQLCipher: from here on its view and ours agree, or the open fails.
   private func read(_ handle: DatabaseHandle, _ match: KeyMatch) throws(EncryptedStorageError) {
-    try Opening.run("PRAGMA busy_timeout=\(Self.milliseconds(configuration.busyTimeout))", on: handle)
+    let milliseconds = Int32(clamping: Self.milliseconds(configuration.busyTimeout))
+    _ = unsafe sqlite3_busy_timeout(try handle.opened("open"), milliseconds)
     do { try Opening.run("SELECT count(*) FROM sqlite_schema", on: handle) } catch {
       guard let code = error.resultCode, [SQLITE_NOTADB, SQLITE_CORRUPT].contains(code & 0xff) else { throw error }
       throw EncryptedStorageError(
@@ -262,7 +283,9 @@ public final class ConnectionFactory: Sendable {
     let database = try unsafe handle.opened("open")
     guard unsafe CSQLCipher_db_config_no_checkpoint_on_close(database, 1) == SQLITE_OK,
       unsafe CSQLCipher_db_config_defensive(database, 1) == SQLITE_OK,
-      unsafe CSQLCipher_db_config_trusted_schema(database, 0) == SQLITE_OK
+      unsafe CSQLCipher_db_config_trusted_schema(database, 0) == SQLITE_OK,
+      unsafe CSQLCipher_db_config_foreign_keys(database, 1) == SQLITE_OK,
+      unsafe sqlite3_wal_autocheckpoint(database, 0) == SQLITE_OK
     else {
       throw EncryptedStorageError(
         .cipherUnavailable, operation: "open", file: handle.path, detail: "SQLite refused a connection setting")
@@ -270,19 +293,17 @@ public final class ConnectionFactory: Sendable {
     let session = Session(
       handle: handle,
       writerLock: access == .writer ? WriterLock(database: handle.path, timeout: configuration.busyTimeout) : nil)
-    try set("temp_store", "MEMORY", expecting: .integer(2), session)
-    try set("foreign_keys", "ON", expecting: .integer(1), session)
-    try set("wal_autocheckpoint", "0", expecting: .integer(0), session)
-    try set("cell_size_check", "ON", expecting: .integer(1), session)
-    try set(
-      "cache_size", "-\(configuration.cacheKibibytes)", expecting: .integer(-Int64(configuration.cacheKibibytes)),
-      session)
-    try set(
-      "synchronous", configuration.waitsForDisk ? "FULL" : "NORMAL",
-      expecting: .integer(configuration.waitsForDisk ? 2 : 1), session)
+    try Opening.run("PRAGMA cell_size_check=ON", on: handle)
+    if configuration.cacheKibibytes != Configuration().cacheKibibytes {
+      try Opening.run("PRAGMA cache_size=-\(configuration.cacheKibibytes)", on: handle)
+    }
+    try Self.set("temp_store", "MEMORY", expecting: "2", handle)
+    try Self.set(
+      "synchronous", configuration.waitsForDisk ? "FULL" : "NORMAL", expecting: configuration.waitsForDisk ? "2" : "1",
+      handle)
     switch access {
-    case .reader: try set("query_only", "ON", expecting: .integer(1), session)
-    case .writer: try set("journal_mode", "WAL", expecting: .text("wal"), session)
+    case .reader: try Opening.run("PRAGMA query_only=ON", on: handle)
+    case .writer: try Self.set("journal_mode", "WAL", expecting: "wal", handle)
     }
     guard unsafe Authorizer.install(on: database) == SQLITE_OK else {
       throw EncryptedStorageError(
@@ -291,14 +312,16 @@ public final class ConnectionFactory: Sendable {
     return session
   }
 
-  /// Sets a pragma and reads it back: a setting that did not take is an error, never a silent default.
-  private func set(
-    _ pragma: String, _ setting: String, expecting expected: Value, _ session: Session
+  /// Sets a pragma, unless it has that value, and reads it back: a setting that did not take is an error, never a silent
+  /// default.
+  private static func set(
+    _ pragma: String, _ setting: String, expecting expected: String, _ handle: DatabaseHandle
   ) throws(EncryptedStorageError) {
-    try session.execute("PRAGMA \(pragma)=\(setting)")
-    guard try session.value("PRAGMA \(pragma)") == expected else {
+    guard try Opening.text("PRAGMA \(pragma)", on: handle) != expected else { return }
+    try Opening.run("PRAGMA \(pragma)=\(setting)", on: handle)
+    guard try Opening.text("PRAGMA \(pragma)", on: handle) == expected else {
       throw EncryptedStorageError(
-        pragma == "journal_mode" ? .readOnly : .cipherUnavailable, operation: "open", file: session.path,
+        pragma == "journal_mode" ? .readOnly : .cipherUnavailable, operation: "open", file: handle.path,
         detail: "PRAGMA \(pragma)=\(setting) did not take effect")
     }
   }

@@ -42,53 +42,75 @@ enum Opening {
   /// The format goes through the process-wide `cipher_default_*` settings, because only these reach the reserve of a new
   /// file (docs/security/file-formats.md); hence one mutex around setting them and keying.
   static func applyKey(_ keys: PageKeys, to handle: DatabaseHandle) throws(EncryptedStorageError) {
-    try withDefaultFormat(keys.format, on: handle) { () throws(EncryptedStorageError) in
-      let database = try unsafe handle.opened("key")
-      // `x'` + 64 digits of the key + 32 of the salt + `'`: a raw key, with the salt a new file gets; in an existing file it
-      // is the one that is there. Anything of another length SQLCipher would take for a passphrase, without a word.
-      let salt = Array(keys.salt.hexDigits.utf8)
-      let result = unsafe keys.encryptionKey.withHexDigits { digits -> Int32 in
-        let literal = unsafe SecretBytes(count: 2 + digits.count + salt.count + 1) { target in
-          unsafe target[0] = UInt8(ascii: "x")
-          unsafe target[1] = UInt8(ascii: "'")
-          for index in 0..<digits.count { unsafe target[2 + index] = digits[index] }
-          for index in 0..<salt.count { unsafe target[2 + digits.count + index] = salt[index] }
-          unsafe target[2 + digits.count + salt.count] = UInt8(ascii: "'")
-        }
-        return unsafe literal.withUnsafeBytes { bytes in
-          unsafe sqlite3_key_v2(database, "main", bytes.baseAddress, Int32(bytes.count))
-        }
-      }
-      guard result == SQLITE_OK else {
-        throw EncryptedStorageError(
-          .cipherUnavailable, operation: "key", file: handle.path, detail: "SQLCipher refused the key",
-          resultCode: result)
-      }
-      // SQLCipher writes every failed MAC to stderr; here failures are errors with a file and a hint. The first key of a
-      // process sets the level anew, so it is set after every key.
-      try run("PRAGMA cipher_log_level=NONE", on: handle)
-    }
-  }
-
-  /// Runs `body` while `format` is what SQLCipher gives to databases keyed in this process.
-  private static func withDefaultFormat<R>(
-    _ format: CipherFormat, on handle: DatabaseHandle, _ body: () throws(EncryptedStorageError) -> R
-  ) throws(EncryptedStorageError) -> R {
-    let outcome = keying.withLock { _ -> Result<R, EncryptedStorageError> in
+    let outcome = keying.withLock { defaults -> Result<Void, EncryptedStorageError> in
       do throws(EncryptedStorageError) {
-        for setting in [
-          "PRAGMA cipher_default_page_size=\(format.pageSize)",
-          "PRAGMA cipher_default_hmac_algorithm=HMAC_\(format.mac.rawValue.uppercased())",
-          "PRAGMA cipher_default_kdf_algorithm=PBKDF2_HMAC_\(format.derivation.digest.rawValue.uppercased())",
-        ] {
-          try run(setting, on: handle)
+        if defaults != keys.format {
+          // Unknown until all three are set.
+          defaults = nil
+          for setting in [
+            "PRAGMA cipher_default_page_size=\(keys.format.pageSize)",
+            "PRAGMA cipher_default_hmac_algorithm=HMAC_\(keys.format.mac.rawValue.uppercased())",
+            "PRAGMA cipher_default_kdf_algorithm=PBKDF2_HMAC_\(keys.format.derivation.digest.rawValue.uppercased())",
+          ] {
+            try run(setting, on: handle)
+          }
+          try key(handle, with: keys)
+          // SQLCipher writes every failed MAC to stderr; here failures are errors with a file and a hint. The first key
+          // of a process sets the level anew, so it is set after that.
+          try run("PRAGMA cipher_log_level=NONE", on: handle)
+          defaults = keys.format
+        } else {
+          try key(handle, with: keys)
         }
-        return .success(try body())
+        return .success(())
       } catch {
         return .failure(error)
       }
     }
     return try outcome.get()
+  }
+
+  /// The first value of a statement as text, before there is a session; empty when there is none.
+  static func text(_ sql: String, on handle: DatabaseHandle) throws(EncryptedStorageError) -> String {
+    unsafe text(sql, try handle.opened("open"))
+  }
+
+  /// What SQLCipher gives to databases keyed in this process; nil while that is not known.
+  private static let keying = Mutex<CipherFormat?>(nil)
+
+  /// `x'` + 64 digits of the key + 32 of the salt + `'`: a raw key, with the salt a new file gets; in an existing file it
+  /// is the one that is there. Anything of another length SQLCipher would take for a passphrase, without a word.
+  private static func key(_ handle: DatabaseHandle, with keys: PageKeys) throws(EncryptedStorageError) {
+    let database = try unsafe handle.opened("key")
+    let byteCount = EncryptionKey.byteCount + Salt.byteCount
+    let literal = unsafe SecretBytes(count: 2 + 2 * byteCount + 1) { target in
+      unsafe target[0] = UInt8(ascii: "x")
+      unsafe target[1] = UInt8(ascii: "'")
+      unsafe keys.encryptionKey.withUnsafeBytes { key in
+        for index in 0..<byteCount {
+          let byte = unsafe index < key.count ? key[index] : keys.salt.bytes[index - key.count]
+          unsafe target[2 + 2 * index] = hexDigit(byte >> 4)
+          unsafe target[3 + 2 * index] = hexDigit(byte & 15)
+        }
+      }
+      unsafe target[2 + 2 * byteCount] = UInt8(ascii: "'")
+    }
+    let result = unsafe literal.withUnsafeBytes { bytes in
+      unsafe sqlite3_key_v2(database, "main", bytes.baseAddress, Int32(bytes.count))
+    }
+    guard result == SQLITE_OK else {
+      throw EncryptedStorageError(
+        .cipherUnavailable, operation: "key", file: handle.path, detail: "SQLCipher refused the key",
+        resultCode: result)
+    }
+  }
+
+  /// Without a table, so that no memory access depends on the key.
+  private static func hexDigit(_ value: UInt8) -> UInt8 {
+    let letterOffset = UInt8(ascii: "a") - 10 - UInt8(ascii: "0")
+    // All ones for 10...15, else zero.
+    let isLetter = UInt8(0) &- ((value &+ 6) >> 4)
+    return UInt8(ascii: "0") + value + (isLetter & letterOffset)
   }
 
   /// One statement without a result, before there is a session.
@@ -97,8 +119,6 @@ enum Opening {
     let result = unsafe sqlite3_exec(database, sql, nil, nil, nil)
     guard result == SQLITE_OK else { throw handle.error(result, operation: "open") }
   }
-
-  private static let keying = Mutex<Void>(())
 
   // MARK: - The library
 

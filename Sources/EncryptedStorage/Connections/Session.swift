@@ -41,6 +41,7 @@ public final class Session {
     cachedTexts.removeAll()
     handle.close()
     writerLock?.release()
+    writerLock?.removeFile()
   }
 
   // MARK: - Statements

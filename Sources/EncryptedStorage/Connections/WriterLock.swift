@@ -42,4 +42,10 @@ final class WriterLock {
   }
 
   func release() { lock = nil }
+
+  /// Removes the lock file, unless another writer holds it. Whoever has it open already notices (`FileLock`).
+  func removeFile() {
+    guard let last = try? FileLock(path, creating: false, operation: "close") else { return }
+    try? FileSystem.remove(last.path)
+  }
 }

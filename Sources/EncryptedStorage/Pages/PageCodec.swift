@@ -15,8 +15,9 @@ package import EncryptionKeys
   package let format: CipherFormat
   private let salt: Salt
   private let mac: OpaquePointer
-  private let decryption: OpaquePointer
-  private let encryption: OpaquePointer
+  private let keys: PageKeys
+  private var decryption: OpaquePointer?
+  private var encryption: OpaquePointer?
 
   package static let initializationVectorByteCount = 16
   /// First 16 bytes of every SQLite database. Source: https://www.sqlite.org/fileformat2.html#the_database_header
@@ -25,10 +26,11 @@ package import EncryptionKeys
   package init(_ keys: PageKeys) throws(EncryptedStorageError) {
     format = keys.format
     salt = keys.salt
-    let contexts = try unsafe OpenSSLContexts.make(keys)
-    unsafe mac = contexts.mac
-    unsafe decryption = contexts.decryption
-    unsafe encryption = contexts.encryption
+    self.keys = keys
+    guard let context = unsafe OpenSSLContexts.mac(keys) else {
+      throw OpenSSLContexts.unavailable("HMAC-\(keys.format.mac.rawValue)")
+    }
+    unsafe mac = context
   }
 
   deinit {
@@ -58,9 +60,10 @@ package import EncryptionKeys
     try check(page.byteCount)
     let start = encryptedStart(number)
     let end = format.pageSize - format.reserve
+    let context = try unsafe context(encrypting: false)
     let done = unsafe page.withUnsafeMutableBytes { bytes -> Bool in
       guard let base = unsafe bytes.bindMemory(to: UInt8.self).baseAddress else { return false }
-      return unsafe Self.crypt(decryption, base + start, end - start, initializationVector: base + end)
+      return unsafe Self.crypt(context, base + start, end - start, initializationVector: base + end)
     }
     guard done else { throw Self.failure("decrypt page") }
     if number == 1 {
@@ -82,13 +85,14 @@ package import EncryptionKeys
     }
     let start = encryptedStart(number)
     let end = format.pageSize - format.reserve
+    let context = try unsafe context(encrypting: true)
     let done = unsafe page.withUnsafeMutableBytes { bytes -> Bool in
       guard let base = unsafe bytes.bindMemory(to: UInt8.self).baseAddress else { return false }
       unsafe (base + end).update(repeating: 0, count: format.reserve)
       unsafe initializationVector.withUnsafeBytes { vector in
         unsafe UnsafeMutableRawBufferPointer(start: base + end, count: vector.count).copyMemory(from: vector)
       }
-      return unsafe Self.crypt(encryption, base + start, end - start, initializationVector: base + end)
+      return unsafe Self.crypt(context, base + start, end - start, initializationVector: base + end)
     }
     guard done else { throw Self.failure("encrypt page") }
     if number == 1 {
@@ -130,6 +134,16 @@ package import EncryptionKeys
   }
 
   // MARK: - OpenSSL
+
+  /// A key trial and a verification need only the MAC, so the cipher contexts are made when they are first used.
+  private func context(encrypting: Bool) throws(EncryptedStorageError) -> OpaquePointer {
+    if let made = unsafe encrypting ? encryption : decryption { return unsafe made }
+    guard let context = unsafe OpenSSLContexts.cipher(keys, encrypting: encrypting ? 1 : 0) else {
+      throw OpenSSLContexts.unavailable("AES-256-CBC")
+    }
+    if encrypting { unsafe encryption = context } else { unsafe decryption = context }
+    return unsafe context
+  }
 
   /// The MAC of a page; an empty array when OpenSSL failed, which no stored MAC equals.
   private func authenticationCode(of page: RawSpan, number: UInt32) -> AuthenticationCode {
@@ -189,29 +203,9 @@ struct AuthenticationCode {
   }
 }
 
-/// Makes the contexts of a codec, or none of them.
+/// Makes the contexts of a codec; nil when OpenSSL does not offer the algorithm.
 private enum OpenSSLContexts {
-  @unsafe struct Contexts {
-    let mac: OpaquePointer
-    let decryption: OpaquePointer
-    let encryption: OpaquePointer
-  }
-
-  static func make(_ keys: PageKeys) throws(EncryptedStorageError) -> Contexts {
-    guard let mac = unsafe macContext(keys) else { throw unavailable("HMAC-\(keys.format.mac.rawValue)") }
-    guard let decryption = unsafe cipherContext(keys, encrypting: 0) else {
-      unsafe EVP_MAC_CTX_free(mac)
-      throw unavailable("AES-256-CBC")
-    }
-    guard let encryption = unsafe cipherContext(keys, encrypting: 1) else {
-      unsafe EVP_MAC_CTX_free(mac)
-      unsafe EVP_CIPHER_CTX_free(decryption)
-      throw unavailable("AES-256-CBC")
-    }
-    return unsafe Contexts(mac: mac, decryption: decryption, encryption: encryption)
-  }
-
-  private static func macContext(_ keys: PageKeys) -> OpaquePointer? {
+  static func mac(_ keys: PageKeys) -> OpaquePointer? {
     guard let algorithm = unsafe EVP_MAC_fetch(nil, "HMAC", nil) else { return nil }
     defer { unsafe EVP_MAC_free(algorithm) }
     guard let context = unsafe EVP_MAC_CTX_new(algorithm) else { return nil }
@@ -231,7 +225,7 @@ private enum OpenSSLContexts {
     return unsafe context
   }
 
-  private static func cipherContext(_ keys: PageKeys, encrypting: Int32) -> OpaquePointer? {
+  static func cipher(_ keys: PageKeys, encrypting: Int32) -> OpaquePointer? {
     guard let cipher = unsafe EVP_CIPHER_fetch(nil, "AES-256-CBC", nil) else { return nil }
     defer { unsafe EVP_CIPHER_free(cipher) }
     guard let context = unsafe EVP_CIPHER_CTX_new() else { return nil }
@@ -247,7 +241,7 @@ private enum OpenSSLContexts {
     return unsafe context
   }
 
-  private static func unavailable(_ algorithm: String) -> EncryptedStorageError {
+  static func unavailable(_ algorithm: String) -> EncryptedStorageError {
     EncryptedStorageError(
       .cipherUnavailable, operation: "page codec", detail: "OpenSSL does not offer \(algorithm)",
       hint: "check the OpenSSL configuration of this machine (openssl list -providers)")

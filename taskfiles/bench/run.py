@@ -1,0 +1,215 @@
+#!/usr/bin/env python3
+"""Measures albergue-crypt against the sqlcipher command line, side by side in one run, and writes docs/benchmarks.md.
+
+Every pair runs in turns on the same file, fsync on both sides; figures are medians with the spread. A figure that is
+missed stays in the table as missed. Usage: run.py [--rows N] [--rounds N] [--no-write]
+"""
+import argparse
+import json
+import os
+import platform
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BINARIES = os.path.join(ROOT, ".build", "release")
+CRYPT = os.path.join(BINARIES, "albergue-crypt")
+KEY, NEW_KEY = "a1" * 32, "b2" * 32
+PROFILES = {"sqlcipher4": "SHA512", "sqlcipher4-sha256": "SHA256"}
+
+
+def sqlcipher(path, sql, key=KEY, mac="SHA512"):
+    """Runs SQL through the command line; the key goes through standard input."""
+    keyed = f"PRAGMA key=\"x'{key}'\";\nPRAGMA cipher_hmac_algorithm=HMAC_{mac};\n" if key else ""
+    run = subprocess.run(["sqlcipher", "-batch", "-bail", path], input=keyed + sql, text=True, capture_output=True)
+    if run.returncode:
+        sys.exit(f"bench: sqlcipher failed on {path}: {run.stderr.strip()}")
+    return run.stdout
+
+
+def ours(*arguments):
+    """Runs albergue-crypt and returns its peak resident memory in MiB."""
+    process = subprocess.Popen([CRYPT, *arguments], stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(f"bench: albergue-crypt {arguments[0]} ended with {process.returncode}")
+    return usage.ru_maxrss / 1024
+
+
+def make_database(path, rows, mac):
+    sql = f"""
+      PRAGMA temp_store=MEMORY; PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;
+      CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b BLOB);
+      WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows})
+        INSERT INTO t SELECT i, 'row-' || i || '-' || hex(randomblob(20)), randomblob(300) FROM n;
+      CREATE INDEX ta ON t (a);
+    """
+    if mac is None:
+        sqlcipher(path, sql, key=None)
+        return
+    # Before the key, so that the file gets the reserve of its MAC.
+    run = subprocess.run(["sqlcipher", "-batch", "-bail", path], text=True, capture_output=True,
+                         input=f"PRAGMA cipher_default_hmac_algorithm=HMAC_{mac};\nPRAGMA key=\"x'{KEY}'\";\n{sql}")
+    if run.returncode:
+        sys.exit(f"bench: cannot make {path}: {run.stderr.strip()}")
+
+
+def timed(body):
+    start = time.perf_counter()
+    body()
+    return time.perf_counter() - start
+
+
+class Table:
+    def __init__(self):
+        self.rows, self.missed = [], []
+
+    def add(self, what, theirs, mine, goal):
+        """Times of both sides in seconds, measured in turns; the ratio is that of the medians."""
+        ratio = statistics.median(theirs) / statistics.median(mine)
+        met = ratio >= goal
+        self.rows.append((what, spread(theirs), spread(mine), f"{ratio:.2f} x", f">= {goal} x", "yes" if met else "NO"))
+        if not met:
+            self.missed.append(what)
+        print(f"{what}: {ratio:.2f} x (goal {goal} x) theirs {spread(theirs)}, ours {spread(mine)}", flush=True)
+
+    def add_limit(self, what, value, text, limit, limit_text):
+        met = value <= limit
+        self.rows.append((what, "-", "-", text, limit_text, "yes" if met else "NO"))
+        if not met:
+            self.missed.append(what)
+        print(f"{what}: {text} (goal {limit_text})", flush=True)
+
+
+def spread(values):
+    return f"{statistics.median(values):.3f} s ({min(values):.3f}-{max(values):.3f})"
+
+
+def measure(arguments, folder, table):
+    keys = {}
+    for name, key in (("old", KEY), ("new", NEW_KEY)):
+        keys[name] = os.path.join(folder, name + ".key")
+        with open(os.open(keys[name], os.O_CREAT | os.O_WRONLY, 0o600), "w") as file:
+            file.write(key + "\n")
+    memory, sizes = {}, {}
+    for profile, mac in PROFILES.items():
+        path = os.path.join(folder, mac + ".db")
+        make_database(path, arguments.rows, mac)
+        sizes[profile] = os.path.getsize(path) / 1e6
+        theirs, quick, full_theirs, full = [], [], [], []
+        for round_ in range(arguments.rounds + 1):
+            samples = (
+                timed(lambda: sqlcipher(path, "PRAGMA cipher_integrity_check;", mac=mac)),
+                timed(lambda: memory.__setitem__("verify", ours("verify", "--quick", path, "--key-file", keys["old"]))),
+            )
+            if round_:  # the first round warms up
+                theirs.append(samples[0])
+                quick.append(samples[1])
+        table.add(f"verify --quick, {profile}, against cipher_integrity_check", theirs, quick,
+                  3 if mac == "SHA512" else 4.5)
+        for _ in range(max(3, arguments.rounds // 3)):
+            check = "PRAGMA cipher_integrity_check; PRAGMA integrity_check; PRAGMA foreign_key_check;"
+            full_theirs.append(timed(lambda: sqlcipher(path, check, mac=mac)))
+            full.append(timed(lambda: ours("verify", path, "--key-file", keys["old"])))
+        table.add(f"verify, {profile}, against cipher_integrity_check + integrity_check + foreign_key_check",
+                  full_theirs, full, 1)
+        theirs, mine = [], []
+        for round_ in range(arguments.rounds + 1):
+            copies = [os.path.join(folder, name) for name in ("theirs.db", "ours.db")]
+            for copy in copies:
+                shutil.copyfile(path, copy)
+            os.sync()
+            samples = (
+                timed(lambda: sqlcipher(copies[0], f"PRAGMA rekey=\"x'{NEW_KEY}'\";", mac=mac)),
+                timed(lambda: memory.__setitem__("rekey", ours(
+                    "rekey", copies[1], "--key-file", keys["old"], "--new-key-file", keys["new"]))),
+            )
+            if round_:
+                theirs.append(samples[0])
+                mine.append(samples[1])
+            for copy in copies:
+                os.remove(copy)
+        table.add(f"rekey, {profile}, against PRAGMA rekey", theirs, mine, 2 if mac == "SHA512" else 3.5)
+    for what, value in memory.items():
+        table.add_limit(f"peak memory of {what}", value, f"{value:.0f} MiB", 64, "<= 64 MiB")
+    plain = os.path.join(folder, "plain.db")
+    make_database(plain, arguments.rows, None)
+    run = subprocess.run([os.path.join(BINARIES, "storage-benchmark"), plain, os.path.join(folder, "SHA512.db"), KEY,
+                          str(arguments.rounds)], text=True, capture_output=True, check=True)
+    inner = json.loads(run.stdout)
+    opening = inner["open_ours"] / inner["open_plain"]
+    table.add_limit("open, first read, close with a raw key, against a plaintext file", opening,
+                    f"{opening:.2f} x ({inner['open_ours']:.0f} us against {inner['open_plain']:.0f} us; "
+                    f"library alone, keyed: {inner['open_library']:.0f} us)", 4, "<= 4 x")
+    for name, what in (("scan", "full scan"), ("scan_rows", "row by row")):
+        ratio = inner[name + "_ours"] / inner[name + "_library"]
+        table.add_limit(f"{what} through a connection, against the library alone", ratio,
+                        f"{(ratio - 1) * 100:+.1f} % ({inner[name + '_ours'] / 1e6:.3f} s against "
+                        f"{inner[name + '_library'] / 1e6:.3f} s)", 1.03 if name == "scan" else 1.25,
+                        "<= +3 %" if name == "scan" else "<= +25 %")
+    return sizes
+
+
+def machine():
+    with open("/proc/cpuinfo") as file:
+        model = next((line.split(":", 1)[1].strip() for line in file if line.startswith("model name")), "unknown")
+    version = lambda *command: subprocess.run(command, text=True, capture_output=True).stdout.strip().split("\n")[0]
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return [
+        f"{os.cpu_count()} cores of {model}, {memory:.0f} GiB, Linux {platform.release()}",
+        f"SQLCipher: {version('sqlcipher', '-version')}",
+        f"{version('openssl', 'version')}; {version('swift', '--version')}",
+        "HMAC of 4096-byte blocks on one core, by `openssl speed`: " + ", ".join(
+            f"{mac} {speed(mac):.0f} MB/s" for mac in ("sha512", "sha256")),
+    ]
+
+
+def speed(mac):
+    run = subprocess.run(["openssl", "speed", "-seconds", "1", "-bytes", "4096", "-hmac", mac], text=True,
+                         capture_output=True)
+    return float(run.stdout.strip().split("\n")[-1].split()[-1].rstrip("k")) / 1000
+
+
+NOTES = os.path.join(ROOT, "taskfiles", "bench", "notes.md")
+
+
+def write(table, sizes, arguments):
+    lines = ["# Benchmarks", "",
+             "Written by `./taskw bench`, which reproduces it. Every pair is measured in turns in one run on the same file,",
+             "with fsync on both sides and the files in the page cache; times are medians with (smallest-largest), process",
+             f"start included. {arguments.rounds} rounds after one for warming up; files of "
+             + ", ".join(f"{size:.0f} MB ({profile})" for profile, size in sizes.items()) + ".", ""]
+    lines += [f"- {line}" for line in machine()]
+    lines += ["", "| what | theirs | ours | result | goal | met |", "|---|---|---|---|---|---|"]
+    lines += ["| " + " | ".join(row) + " |" for row in table.rows]
+    lines += ["", f"Goals missed in this run: {', '.join(table.missed) if table.missed else 'none'}.", ""]
+    if os.path.exists(NOTES):
+        with open(NOTES) as file:
+            lines += [file.read().rstrip(), ""]
+    target = os.path.join(ROOT, "docs", "benchmarks.md")
+    with open(target, "w") as file:
+        file.write("\n".join(lines))
+    print(f"wrote {os.path.relpath(target)}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--rows", type=int, default=430_000, help="rows per file; the default makes 200 MB")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--no-write", action="store_true", help="leave docs/benchmarks.md as it is")
+    arguments = parser.parse_args()
+    table = Table()
+    with tempfile.TemporaryDirectory(prefix="albergue-bench-") as folder:
+        sizes = measure(arguments, folder, table)
+    if not arguments.no_write:
+        write(table, sizes, arguments)
+
+
+if __name__ == "__main__":
+    main()
