@@ -16,7 +16,7 @@ struct AlbergueCrypt: AsyncParsableCommand {
     version: "0.1.0",
     subcommands: [
       KeygenCommand.self, InitCommand.self, StatusCommand.self, VerifyCommand.self, RekeyCommand.self,
-      ImportCommand.self, ExportCommand.self, QueryCommand.self,
+      ImportCommand.self, ExportCommand.self, QueryCommand.self, RecoverCommand.self,
     ])
 }
 

@@ -92,7 +92,7 @@ package enum KeyTrial {
   }
 
   /// Cheapest guess first: our own profiles, then other page sizes, then what older SQLCipher wrote.
-  private static func formats(_ scope: Scope) -> [CipherFormat] {
+  static func formats(_ scope: Scope) -> [CipherFormat] {
     var formats: [CipherFormat] = []
     for pageSize in pageSizes {
       for mac in [DigestAlgorithm.sha512, .sha256] {

@@ -209,13 +209,17 @@ private enum OpenSSLContexts {
     guard let algorithm = unsafe EVP_MAC_fetch(nil, "HMAC", nil) else { return nil }
     defer { unsafe EVP_MAC_free(algorithm) }
     guard let context = unsafe EVP_MAC_CTX_new(algorithm) else { return nil }
+    // OSSL_PARAM keeps both pointers, so the name of the parameter, too, has to outlive the call that reads it.
+    let parameterName = Array("digest".utf8CString)
     var digest = Array(keys.format.mac.rawValue.uppercased().utf8CString)
-    let ready = unsafe digest.withUnsafeMutableBufferPointer { name in
-      let parameters = unsafe [
-        OSSL_PARAM_construct_utf8_string("digest", name.baseAddress, 0), OSSL_PARAM_construct_end(),
-      ]
-      return unsafe keys.authenticationKey.withUnsafeBytes { key in
-        unsafe EVP_MAC_init(context, key.bindMemory(to: UInt8.self).baseAddress, key.count, parameters) == 1
+    let ready = unsafe parameterName.withUnsafeBufferPointer { parameterName in
+      unsafe digest.withUnsafeMutableBufferPointer { name in
+        let parameters = unsafe [
+          OSSL_PARAM_construct_utf8_string(parameterName.baseAddress, name.baseAddress, 0), OSSL_PARAM_construct_end(),
+        ]
+        return unsafe keys.authenticationKey.withUnsafeBytes { key in
+          unsafe EVP_MAC_init(context, key.bindMemory(to: UInt8.self).baseAddress, key.count, parameters) == 1
+        }
       }
     }
     guard ready else {

@@ -1,0 +1,40 @@
+internal import EncryptionKeys
+internal import Synchronization
+
+/// Which pages of an image are authentic, and under which key.
+struct ImageCensus: Sendable {
+  /// Pages that are authentic under no key, or missing. The lock-byte page, which has no content, never counts.
+  private(set) var lost: PageSet
+  private(set) var authenticCounts: [KeyID: Int] = [:]
+
+  /// Looks at every page, on all cores; blocks.
+  init(
+    of image: DatabaseImage, progress: Progress?, cancellation: Cancellation
+  ) throws(EncryptedStorageError) {
+    let size = image.geometry.pageSize
+    lost = PageSet(pageCount: image.pageCount)
+    progress?.step("authenticating")
+    progress?.begin(total: Int64(image.pageCount) * Int64(size))
+    let found = Mutex((lost: [UInt32](), counts: [Int](repeating: 0, count: image.keys.candidates.count)))
+    try ParallelChunks.forEach(
+      pageCount: image.pageCount, pageSize: size, cancellation: cancellation, operation: "recover",
+      makeWorker: { () throws(EncryptedStorageError) in (try PageReader(image), PageBuffer(byteCount: size)) },
+      work: { (worker, pages) throws(EncryptedStorageError) in
+        var lost: [UInt32] = []
+        var counts = [Int](repeating: 0, count: image.keys.candidates.count)
+        for page in pages where page != image.geometry.lockBytePage {
+          if let key = try worker.0.read(page, into: worker.1, at: 0) { counts[key] += 1 } else { lost.append(page) }
+        }
+        found.withLock { found in
+          found.lost += lost
+          for (index, count) in counts.enumerated() { found.counts[index] += count }
+        }
+        progress?.advance(by: Int64(pages.count) * Int64(size))
+      })
+    let result = found.withLock { $0 }
+    for page in result.lost { lost.insert(page) }
+    for (candidate, count) in zip(image.keys.candidates, result.counts) where count > 0 {
+      authenticCounts[candidate.id, default: 0] += count
+    }
+  }
+}
