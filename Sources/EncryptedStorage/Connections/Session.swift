@@ -30,10 +30,12 @@ public final class Session {
   ///
   /// A writer empties the log first, if nobody else uses the file. The last connection to close removes an empty log, so
   /// that one file holds everything; SQLite does that under its exclusive lock.
-  package func close() {
+  ///
+  /// - Parameter leavingLog: when the name of the file, and so of its log, may belong to another file by now.
+  package func close(leavingLog: Bool = false) {
     // What cannot be moved into the database now stays in the log, where the next opening finds it.
     if writerLock != nil, !isInTransaction { _ = try? checkpoint() }
-    if let database = unsafe handle.pointer, (FileSystem.status(path + "-wal")?.byteCount ?? 0) == 0 {
+    if !leavingLog, let database = unsafe handle.pointer, (FileSystem.status(path + "-wal")?.byteCount ?? 0) == 0 {
       _ = unsafe CSQLCipher_db_config_no_checkpoint_on_close(database, 0)
     }
     for statement in statements.values { statement.finalize() }

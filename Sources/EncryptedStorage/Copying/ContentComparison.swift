@@ -3,6 +3,7 @@ struct ContentComparison {
   let source: Session
   let target: Session
   var progress: Progress?
+  var cancellation = Cancellation()
 
   /// Both sessions must be in a transaction, or owned by nobody else.
   ///
@@ -30,6 +31,7 @@ struct ContentComparison {
     defer { copied.reset() }
     let original = try source.prepare(sql)
     try source.forEachRow(of: original) { _ in
+      try cancellation.check("compare")
       guard try copied.step(), original.currentRowEquals(copied) else { throw difference("table \(table.name)") }
     }
     guard try !copied.step() else { throw difference("table \(table.name)") }

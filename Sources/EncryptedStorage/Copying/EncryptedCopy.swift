@@ -26,7 +26,7 @@ struct EncryptedCopy {
       let session = try CopySessions.openTarget(path, keys: keys, pageSize: pageSize)
       do {
         defer { session.close() }
-        try LogicalCopy(source: source, target: session, progress: progress).run()
+        try LogicalCopy(source: source, target: session, progress: progress, cancellation: cancellation).run()
       }
       try cancellation.check("copy")
       try output.synchronize()
@@ -52,7 +52,7 @@ struct EncryptedCopy {
     progress?.step("comparing")
     let copy = try CopySessions.openSource(path, keys: keys)
     defer { copy.close() }
-    try ContentComparison(source: source, target: copy, progress: progress).run()
+    try ContentComparison(source: source, target: copy, progress: progress, cancellation: cancellation).run()
   }
 
   /// Keys with a new salt; SQLCipher is given both, so that a passphrase, too, opens the file later.

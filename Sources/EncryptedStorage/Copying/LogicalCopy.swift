@@ -7,6 +7,7 @@ struct LogicalCopy {
   let source: Session
   let target: Session
   var progress: Progress?
+  var cancellation = Cancellation()
 
   /// Copies everything in one snapshot of the source and one transaction of the target.
   ///
@@ -56,6 +57,7 @@ struct LogicalCopy {
     let insert = try target.prepare("INSERT INTO \(table.quotedName) (\(columns)) VALUES (\(parameters))")
     let select = try source.prepare("SELECT \(columns) FROM \(table.quotedName) NOT INDEXED")
     try source.forEachRow(of: select) { _ in
+      try cancellation.check("copy")
       try insert.bindCurrentRow(of: select)
       while try insert.step() {}
       insert.reset()

@@ -57,7 +57,8 @@ package final class ExclusiveSession {
     for extra in ["-wal", "-shm"] { try FileSystem.remove(path + extra) }
   }
 
-  package func close() { session.close() }
+  /// Closes without touching the log: after a rotation its name belongs to the new file, which others may have opened.
+  package func close() { session.close(leavingLog: true) }
 
   private static func takeLock(_ session: Session, _ match: KeyMatch) throws(EncryptedStorageError) {
     do {
