@@ -37,8 +37,8 @@ public enum Program {
     case let error as KeyError:
       Diagnostics(program).error(error.message, hint: error.hint)
       return ExitStatus(error).rawValue
-    case let error as ExitCode:
-      return error.rawValue
+    case let error as CommandFailure:
+      return error.exitCode
     case let error as CommandError:
       Diagnostics(program).error(error.message, hint: error.hint)
       return error.status.rawValue

@@ -33,13 +33,13 @@ public enum KeySources {
 
   /// Reads a file that holds one key, and one line break at most after it.
   ///
-  /// - Returns: a key with the identifier `key-file`.
+  /// - Returns: a key with the identifier `file:NAME`, or `key-file` when the name cannot be part of one.
   /// - Throws: ``KeyError`` `.missing`, `.permission` (denied, or open to group or others), `.unusable` (not a regular
   ///   file, larger than 64 KiB, or not a key), `.io`.
   public static func loadKeyFile(
     path: String, options: KeyLoadingOptions = KeyLoadingOptions()
   ) throws(KeyError) -> KeyMaterial {
-    try SingleKeySource.file(path).material(id: KeyID(checked: "key-file"), options: options)
+    try SingleKeySource.file(path).material(id: keyFileID(path), options: options)
   }
 
   private enum Source {
@@ -67,6 +67,12 @@ public enum KeySources {
     case (nil, let path?): return .keyring(path)
     case (nil, nil): return nil
     }
+  }
+
+  /// Tells two key files apart in messages; a name that looks like a key is not repeated.
+  private static func keyFileID(_ path: String) -> KeyID {
+    let name = path.split(separator: "/").last.map(String.init) ?? path
+    do { return try KeyID("file:\(name)") } catch { return KeyID(checked: "key-file") }
   }
 
   /// The one source that the environment sets.

@@ -172,7 +172,7 @@ public struct Verifier: Sendable {
       }
       for orphan in orphans.prefix(1000) { report.findings.append(.init(.foreignKey, orphan)) }
       report.checkedStructure = true
-    } catch let error as EncryptedStorageError where error.code == .damaged {
+    } catch let error as EncryptedStorageError where ![.cancelled, .busy, .closed].contains(error.code) {
       report.findings.append(.init(.structure, "the structure cannot be read to its end"))
     }
   }

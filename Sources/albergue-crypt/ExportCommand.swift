@@ -46,7 +46,8 @@ struct ExportCommand: AsyncParsableCommand {
     }
     let bar = ProgressBar()
     defer { bar.finish() }
-    let copy = DatabaseCopy(sourceKeys: try keySet.candidates(), target: target, progress: bar.progress)
+    let copy = DatabaseCopy(
+      sourceKeys: try keySet.candidates(), target: target, expectsEncryptedSource: true, progress: bar.progress)
     let outcome = try await copy.run(from: file, to: destination)
     bar.finish()
     try StandardOutput.line(

@@ -34,7 +34,8 @@ struct ImportCommand: AsyncParsableCommand {
     let bar = ProgressBar()
     defer { bar.finish() }
     let copy = DatabaseCopy(
-      sourceKeys: sourceKeys, target: .encrypted(keySet.primary, profile), progress: bar.progress)
+      sourceKeys: sourceKeys, target: .encrypted(keySet.primary, profile), expectsEncryptedSource: sourceKeyFile != nil,
+      progress: bar.progress)
     let outcome = try await copy.run(from: source, to: destination)
     bar.finish()
     try StandardOutput.line(

@@ -9,7 +9,7 @@ struct RecoverCommand: AsyncParsableCommand {
     abstract: "Save what can be saved from a damaged or mixed-key file into a new encrypted one.",
     discussion: """
       Only authentic pages are used. Rows that belong to no table with certainty go to the table lost_and_found. Stop the \
-      programs that use FILE first; it is only read.
+      programs that use FILE first; it is only read. Exit code 1 when something is lost.
       """)
 
   @Argument(help: "The damaged file.", completion: .file())
@@ -42,6 +42,10 @@ struct RecoverCommand: AsyncParsableCommand {
     let outcome = try await recovery.run(from: file, to: destination)
     bar.finish()
     if json { try JSONOutput.print(Summary(destination, outcome)) } else { try show(outcome) }
+    let isComplete =
+      outcome.lostPageCount == 0 && !outcome.schemaLost
+      && outcome.tables.allSatisfy { $0.unreadableRowCount == 0 && $0.refusedRowCount == 0 }
+    guard isComplete else { throw CommandFailure(.checkFailed) }
   }
 
   private func show(_ outcome: Recovery.Outcome) throws {

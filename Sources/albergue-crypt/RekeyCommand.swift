@@ -65,10 +65,14 @@ struct RekeyCommand: AsyncParsableCommand {
   }
 
   private func show(_ file: String, _ outcome: Rotation.Outcome, _ profile: CipherProfile?) throws {
+    if outcome.otherLinkCount > 0 {
+      Diagnostics("albergue-crypt").warning(
+        "\(file): \(outcome.otherLinkCount) other hard links still lead to the old file, under the old key")
+    }
     if outcome.settledEarlierRotation {
       try StandardOutput.line("\(file): an interrupted rotation was cleaned up first")
     }
-    let pages = "\(outcome.pageCount) pages of \(outcome.pageSize) bytes"
+    let pages = "\(outcome.pageCount) \(outcome.pageCount == 1 ? "page" : "pages") of \(outcome.pageSize) bytes"
     switch outcome.method {
     case .none: try StandardOutput.line("\(file): is under key \(outcome.toKeyID) already")
     case .pages:

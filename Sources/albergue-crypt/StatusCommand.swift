@@ -19,12 +19,21 @@ struct StatusCommand: AsyncParsableCommand {
     let logger = try LogSettings.logger("storage")
     let classifier = FileClassifier(keys: try candidates(try keys.loadIfAny(logger)))
     var statuses: [FileStatus] = []
+    var list = FileList()
     for file in files {
-      let status = try await classifier.run(file)
-      statuses.append(status)
-      if !json { try show(status) }
+      try await list.run(file, program: "albergue-crypt") {
+        let status = try await classifier.run(file)
+        statuses.append(status)
+        if !json { try show(status) }
+      }
     }
-    if json { try JSONOutput.print(["files": statuses]) }
+    if json { try JSONOutput.print(Output(files: statuses, errors: list.failures)) }
+    try list.check()
+  }
+
+  private struct Output: Encodable {
+    let files: [FileStatus]
+    let errors: [FileList.Failure]
   }
 
   private func candidates(_ keySet: KeySet?) throws -> [KeyMaterial] { try keySet?.candidates() ?? [] }
@@ -36,7 +45,7 @@ struct StatusCommand: AsyncParsableCommand {
     if let profile = status.profile { facts.append("profile \(profile)") }
     if let keyID = status.keyID { facts.append("key \(keyID)") }
     if let pageCount = status.pageCount, let pageSize = status.pageSize {
-      facts.append("\(pageCount) pages of \(pageSize) bytes")
+      facts.append("\(pageCount) \(pageCount == 1 ? "page" : "pages") of \(pageSize) bytes")
     } else {
       facts.append("\(status.byteCount) bytes")
     }

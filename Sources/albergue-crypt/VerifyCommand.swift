@@ -24,16 +24,26 @@ struct VerifyCommand: AsyncParsableCommand {
     let logger = try LogSettings.logger("storage")
     let factory = try ConnectionFactory(keys: keys.load(logger), profile: cipher.profile(), logger: logger)
     var reports: [VerificationReport] = []
+    var list = FileList()
     for file in files {
       let bar = ProgressBar()
       defer { bar.finish() }
-      let report = try await Verifier(factory: factory, isQuick: quick, progress: bar.progress).run(file)
-      bar.finish()
-      reports.append(report)
-      if !json { try show(report) }
+      try await list.run(file, program: "albergue-crypt") {
+        let report = try await Verifier(factory: factory, isQuick: quick, progress: bar.progress).run(file)
+        bar.finish()
+        reports.append(report)
+        if !json { try show(report) }
+      }
     }
-    if json { try JSONOutput.print(["files": reports]) }
-    guard reports.allSatisfy(\.isClean) else { throw ExitCode(ExitStatus.checkFailed.rawValue) }
+    if json { try JSONOutput.print(Output(files: reports, errors: list.failures)) }
+    // A file that could not be verified at all says more than findings in another one.
+    try list.check()
+    guard reports.allSatisfy(\.isClean) else { throw CommandFailure(.checkFailed) }
+  }
+
+  private struct Output: Encodable {
+    let files: [VerificationReport]
+    let errors: [FileList.Failure]
   }
 
   private func show(_ report: VerificationReport) throws {

@@ -37,7 +37,7 @@ struct KeyFileTests {
     let folder = try TemporaryFolder()
     let material = try KeySources.loadKeyFile(path: folder.write(Fixtures.hex + ending, to: "key"))
     #expect(try material.bytes() == Fixtures.bytes)
-    #expect(material.id.name == "key-file")
+    #expect(material.id.name == "file:key")
   }
 
   @Test(arguments: ["\n\n", " \n", "\r", "\t", "\r\n\n", "\n "])

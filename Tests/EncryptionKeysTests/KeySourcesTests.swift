@@ -95,7 +95,7 @@ struct KeySourcesTests {
       #expect(try KeySources.load(KeySelection(keyringFile: keyring)).primary.id.name == "k1")
       // Not read, so still there for a command that needs both keys.
       try setKeyEnvironment(["TURSO_ENCRYPTION_KEY": "passphrase:x"])
-      #expect(try KeySources.load(KeySelection(keyFile: file)).primary.id.name == "key-file")
+      #expect(try KeySources.load(KeySelection(keyFile: file)).primary.id.name.hasPrefix("file:"))
       #expect(try KeySources.load().primary.isPassphrase)
     }
   }

@@ -59,6 +59,19 @@ struct VerifierTests {
     }
   }
 
+  @Test(arguments: CipherProfile.allCases)
+  func listsTheDamageAlsoWhenItChecksTheStructure(profile: CipherProfile) async throws {
+    // The structure check runs into the damaged page and fails; that is one finding more, not the end.
+    try await Sample.make(path, key: TestKeys.first(), profile: profile)
+    let original = try Bytes.read(path)
+    for page in stride(from: 2, to: original.count / 4096, by: 9) {
+      try Bytes.write(original, to: path)
+      try Bytes.flip(path, byte: page * 4096 + 77)
+      let report = try await verify()
+      #expect(report.findings.contains { $0.kind == .pageNotAuthentic && $0.page == UInt32(page + 1) })
+    }
+  }
+
   @Test func takesAFlippedBitOfTheSaltForAnotherKey() async throws {
     try await Sample.make(path, key: TestKeys.first())
     for byte in 0..<16 {

@@ -10,7 +10,8 @@
 #error "libsqlcipher 4.6 or newer (SQLite 3.46) is needed; run ./taskw deps:install"
 #endif
 
-// Swift cannot call variadic functions; one function per option, with that option's exact type.
+// Swift cannot call variadic functions; one function per option, with that option's exact type. Each sets the option,
+// reads it back, and answers SQLITE_OK only when it has taken effect.
 int CSQLCipher_db_config_no_checkpoint_on_close(sqlite3 *db, int on);
 int CSQLCipher_db_config_defensive(sqlite3 *db, int on);
 int CSQLCipher_db_config_trusted_schema(sqlite3 *db, int on);

@@ -151,8 +151,13 @@ public struct FileClassifier: Sendable {
           : "page 1 is damaged, other pages are authentic; use albergue-crypt recover")
     } else if geometry.trailingByteCount(ofBytes: status.byteCount) > 0 {
       status.set(.damaged, "the file ends inside a page; run albergue-crypt verify")
+    } else if let header = try StoredHeader.read(file, keys: match.keys), let count = header.pageCount,
+      count > status.pageCount ?? 0, status.logByteCount == 0
+    {
+      status.set(.damaged, "the file has \(status.pageCount ?? 0) pages, its header says \(count)")
     } else {
-      status.set(.sqlcipher, "encrypted and authentic in the \(pages.count) pages looked at")
+      let looked = pages.count == 1 ? "the page" : "the \(pages.count) pages"
+      status.set(.sqlcipher, "encrypted and authentic in \(looked) looked at")
     }
   }
 

@@ -33,7 +33,7 @@ enum Authorizer {
   /// May be read, not set: the factory has set them, and another value would put plaintext on disk or race a commit.
   private static let fixedPragmas: Set<String> = [
     "temp_store", "temp_store_directory", "data_store_directory", "journal_mode", "wal_autocheckpoint", "locking_mode",
-    "query_only", "trusted_schema", "writable_schema", "mmap_size", "secure_delete",
+    "query_only", "trusted_schema", "writable_schema", "mmap_size", "secure_delete", "synchronous",
   ]
 
   private static func allowsPragma(_ name: String, hasArgument: Bool) -> Bool {

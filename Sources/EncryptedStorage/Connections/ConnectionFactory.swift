@@ -234,6 +234,7 @@ public final class ConnectionFactory: Sendable {
   package func createDatabase(_ path: String) throws(EncryptedStorageError) {
     let absolute = try FileSystem.absolutePath(path)
     guard !FileSystem.exists(absolute) else { throw FileSystem.alreadyExists(path) }
+    TemporaryFile.removeAbandoned(beside: absolute)
     guard let material = candidates.first else {
       throw EncryptedStorageError(.noKey, operation: "create", file: path, detail: "no key was given")
     }
@@ -293,6 +294,11 @@ public final class ConnectionFactory: Sendable {
     let session = Session(
       handle: handle,
       writerLock: access == .writer ? WriterLock(database: handle.path, timeout: configuration.busyTimeout) : nil)
+    let busyTimeout = String(Self.milliseconds(configuration.busyTimeout))
+    guard try Opening.text("PRAGMA busy_timeout", on: handle) == busyTimeout else {
+      throw EncryptedStorageError(
+        .cipherUnavailable, operation: "open", file: handle.path, detail: "the busy timeout did not take effect")
+    }
     try Opening.run("PRAGMA cell_size_check=ON", on: handle)
     if configuration.cacheKibibytes != Configuration().cacheKibibytes {
       try Opening.run("PRAGMA cache_size=-\(configuration.cacheKibibytes)", on: handle)
@@ -343,6 +349,6 @@ public final class ConnectionFactory: Sendable {
 
   private static func milliseconds(_ duration: Duration) -> Int64 {
     let (seconds, attoseconds) = duration.components
-    return max(0, seconds * 1000 + attoseconds / 1_000_000_000_000_000)
+    return min(Int64(Int32.max), max(0, seconds * 1000 + attoseconds / 1_000_000_000_000_000))
   }
 }

@@ -61,6 +61,13 @@ internal import CSQLCipher
     if isAboutSchema, let pointer = unsafe pointer, let text = unsafe sqlite3_errmsg(pointer) {
       message = unsafe String(cString: text)
     }
+    // SQLCipher reports a page that failed its MAC at the next page fetch, as SQLITE_ERROR without a message of its own;
+    // every error of the SQL itself sets one.
+    if resultCode & 0xff == SQLITE_ERROR, operation == "step", let pointer = unsafe pointer,
+      let text = unsafe sqlite3_errmsg(pointer), unsafe String(cString: text) == SQLiteResult.genericMessage
+    {
+      return SQLiteResult.error(SQLITE_NOTADB, operation: operation, file: path)
+    }
     // A function that the authorizer refuses is answered with SQLITE_ERROR, unlike everything else it refuses.
     if resultCode & 0xff == SQLITE_ERROR, let message, message.hasPrefix("not authorized") {
       return SQLiteResult.error(SQLITE_AUTH, operation: operation, file: path, message: message)

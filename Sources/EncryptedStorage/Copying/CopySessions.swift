@@ -27,6 +27,10 @@ enum CopySessions {
         PRAGMA busy_timeout=5000; PRAGMA temp_store=MEMORY; PRAGMA query_only=ON; PRAGMA cell_size_check=ON;
         PRAGMA ignore_check_constraints=ON; BEGIN; SELECT count(*) FROM sqlite_schema
         """)
+      guard try !OpenedFile(handle).hasMoved() else {
+        throw EncryptedStorageError(
+          .busy, operation: "open", file: path, detail: "the file has just been replaced", hint: "try again")
+      }
       return session
     } catch {
       handle.close()

@@ -25,14 +25,17 @@ public struct DatabaseCopy: Sendable {
 
   private let sourceKeys: [KeyMaterial]
   private let target: Target
+  private let expectsEncryptedSource: Bool
   private let progress: Progress?
 
   /// - Parameter sourceKeys: tried on an encrypted source, older SQLCipher formats included; a plaintext source needs none.
   public init(sourceKeys: [KeyMaterial], target: Target) {
-    self.init(sourceKeys: sourceKeys, target: target, progress: nil)
+    self.init(sourceKeys: sourceKeys, target: target, expectsEncryptedSource: false, progress: nil)
   }
 
-  package init(sourceKeys: [KeyMaterial], target: Target, progress: Progress?) {
+  /// - Parameter expectsEncryptedSource: when a key was given for the source alone, plaintext is not what its owner thinks.
+  package init(sourceKeys: [KeyMaterial], target: Target, expectsEncryptedSource: Bool, progress: Progress?) {
+    self.expectsEncryptedSource = expectsEncryptedSource
     self.sourceKeys = sourceKeys
     self.target = target
     self.progress = progress
@@ -52,6 +55,7 @@ public struct DatabaseCopy: Sendable {
     let target = try FileSystem.absolutePath(destination)
     guard !FileSystem.exists(target) else { throw FileSystem.alreadyExists(destination) }
     let path = try FileSystem.absolutePath(source)
+    try RotationRecovery.settle(path)
     TemporaryFile.removeAbandoned(beside: target)
     let temporary = TemporaryFile(beside: target)
     defer { temporary.discard() }
@@ -90,7 +94,13 @@ public struct DatabaseCopy: Sendable {
   private func sourceKeys(of path: String) throws(EncryptedStorageError) -> KeyMatch? {
     let file = try RawDatabaseFile(path: path)
     switch FileAppearance(head: try file.bytes(at: 0, count: 4096)) {
-    case .plaintext: return nil
+    case .plaintext:
+      guard !expectsEncryptedSource else {
+        throw EncryptedStorageError(
+          .plaintext, operation: "open", file: path, detail: "a key is given for the source, which is not encrypted",
+          hint: "leave the source's key out if that is as it should be")
+      }
+      return nil
     case .empty:
       throw EncryptedStorageError(
         .notADatabase, operation: "open", file: path, detail: "the file is empty",

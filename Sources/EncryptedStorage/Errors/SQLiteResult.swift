@@ -2,6 +2,9 @@ internal import CSQLCipher
 
 /// Translates SQLite's result codes. Source: https://www.sqlite.org/rescode.html
 enum SQLiteResult {
+  /// What `sqlite3_errmsg` answers to SQLITE_ERROR when nobody set a message.
+  static let genericMessage: String = unsafe sqlite3_errstr(SQLITE_ERROR).map { unsafe String(cString: $0) } ?? ""
+
   /// The error for an extended result code.
   ///
   /// `message` is `sqlite3_errmsg` of a *prepare*, or nil: the message of a step may quote values.

@@ -32,6 +32,8 @@ public struct Rotation: Sendable {
     public let toKeyID: KeyID
     /// What an earlier, interrupted rotation had left.
     public let settledEarlierRotation: Bool
+    /// Other hard links to the file: they still lead to the old file, under the old key.
+    public internal(set) var otherLinkCount = 0
   }
 
   private let factory: ConnectionFactory
@@ -67,7 +69,7 @@ public struct Rotation: Sendable {
       throw EncryptedStorageError(
         .missing, operation: "rekey", file: path, detail: "no such file", hint: "check the path")
     }
-    let settled = try RotationRecovery.settle(absolute, logger: factory.logger) != .nothingToDo
+    let settled = try RotationRecovery.settle(absolute, logger: factory.logger)
     if let done = try alreadyRotated(absolute, settled) { return done }
     let lock = try lockRotation(of: absolute)
     do throws(EncryptedStorageError) {
@@ -82,7 +84,7 @@ public struct Rotation: Sendable {
       try FileSystem.synchronizeFolder(of: absolute)
       return outcome
     } catch {
-      _ = try? RotationRecovery.settle(absolute, lock)
+      try? RotationRecovery.settle(absolute, lock)
       throw error.naming(file: path)
     }
   }
@@ -138,7 +140,11 @@ public struct Rotation: Sendable {
       method == .pages
       ? try rewritePages(source, to: temporary.path, format, cancellation)
       : try copyRows(source, to: temporary.path, format, cancellation)
-    if let status = FileSystem.status(path) { try output.adopt(status) }
+    var linkCount = 1
+    if let status = FileSystem.status(path) {
+      linkCount = Int(status.linkCount)
+      try output.adopt(status)
+    }
     try output.synchronize()
     CrashPoint.reach("synchronized")
     try cancellation.check("rekey")
@@ -149,10 +155,12 @@ public struct Rotation: Sendable {
     CrashPoint.reach("renamed")
     try FileSystem.synchronizeFolder(of: path)
     CrashPoint.reach("folder synchronized")
-    return Outcome(
+    var outcome = Outcome(
       method: method, pageCount: UInt32(clamping: (FileSystem.status(path)?.byteCount ?? 0) / Int64(format.pageSize)),
       pageSize: format.pageSize, fromKeyID: source.match.material.id, toKeyID: newKey.id,
       settledEarlierRotation: settled)
+    outcome.otherLinkCount = linkCount - 1
+    return outcome
   }
 
   private func rewritePages(
