@@ -13,6 +13,8 @@ package enum FileSystem {
     package let owner: UInt32
     package let group: UInt32
     package let byteCount: Int64
+    /// Names the file has; more than one with hard links.
+    package let linkCount: UInt64
 
     package var isRegularFile: Bool { mode & S_IFMT == S_IFREG }
     package var isDirectory: Bool { mode & S_IFMT == S_IFDIR }
@@ -26,6 +28,7 @@ package enum FileSystem {
       owner = status.st_uid
       group = status.st_gid
       byteCount = Int64(status.st_size)
+      linkCount = UInt64(status.st_nlink)
     }
 
     package func isSameFile(as other: Status) -> Bool { device == other.device && inode == other.inode }

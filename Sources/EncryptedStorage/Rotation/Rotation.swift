@@ -63,9 +63,13 @@ public struct Rotation: Sendable {
 
   private func rotate(_ path: String, _ cancellation: Cancellation) throws(EncryptedStorageError) -> Outcome {
     let absolute = try FileSystem.absolutePath(path)
-    guard FileSystem.status(absolute) != nil else {
+    guard let status = FileSystem.status(absolute) else {
       throw EncryptedStorageError(
         .missing, operation: "rekey", file: path, detail: "no such file", hint: "check the path")
+    }
+    if status.linkCount > 1 {
+      factory.logger?.warning(
+        "\(path) has \(status.linkCount) names (hard links): only this one gets the new key, the others keep the old file")
     }
     let settled = try RotationRecovery.settle(absolute, logger: factory.logger) != .nothingToDo
     if let done = try alreadyRotated(absolute, settled) { return done }
