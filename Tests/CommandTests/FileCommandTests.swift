@@ -107,7 +107,8 @@ struct FileCommandTests {
     case "page 1 damaged": try Bytes.flip(try work.makeSample(name), byte: 700)
     default:
       // "Turso", version, cipher, zeros: the header of the native encryption of the Turso database.
-      try Bytes.write(Data("Turso".utf8) + Data([0, 1] + [UInt8](repeating: 0, count: 9)) + Data(0...255), to: work.file(name))
+      let header = Data("Turso".utf8) + Data([0, 1] + [UInt8](repeating: 0, count: 9))
+      try Bytes.write(header + Data(0...255), to: work.file(name))
     }
   }
 

@@ -69,7 +69,8 @@ struct QueryCommandTests {
     let result = try work.runWithFirstKey("query", "hostel.db", "DELETE FROM t WHERE id > 1")
     result.expectSuccess()
     #expect(result.output == "")
-    #expect(try SQLCipherShell.lines(work.file("hostel.db"), key: TestKeys.firstHex, "SELECT count(*) FROM t;") == ["1"])
+    let count = try SQLCipherShell.lines(work.file("hostel.db"), key: TestKeys.firstHex, "SELECT count(*) FROM t;")
+    #expect(count == ["1"])
     // An insert that returns rows both writes and prints.
     let returning = try work.runWithFirstKey(
       "query", "hostel.db", "INSERT INTO t VALUES (20, 'x') RETURNING id", "--format", "csv")
@@ -128,8 +129,8 @@ struct QueryCommandTests {
   }
 
   @Test func aClosedPipeEndsTheOutputQuietly() throws {
-    let script = "\"$0\" query hostel.db 'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 200000) "
-      + "SELECT i FROM n' --format csv --key-file first.key | head -n 2"
+    let numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200000) SELECT i FROM n"
+    let script = "\"$0\" query hostel.db '\(numbers)' --format csv --key-file first.key | head -n 2"
     let result = try Subprocess.run("sh", ["-c", script, Tool.path], directory: work.folder.path)
     #expect(result.status == 0 && result.errors == "" && result.output == "i\n1\n")
     let full = try Subprocess.run(

@@ -116,7 +116,13 @@ struct Workspace: Sendable {
 
   /// The digest as the `sqlcipher` command line computes it; nil when the key does not open the file.
   func digest(_ name: String, key: String?, settings: String = "") -> String? {
-    (try? SQLCipherShell.lines(file(name), key: key, settings: settings, Sample.digestSQL + ";"))?.first
+    (try? SQLCipherShell.lines(file(name), key: key, settings: settings, Sample.digestSQL + ";"))?.first.map(Self.short)
+  }
+
+  /// A digest in few characters, for messages. FNV-1a: http://www.isthe.com/chongo/tech/comp/fnv/
+  static func short(_ digest: String) -> String {
+    let hash = digest.utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+    return digest.prefix(24) + "…" + String(hash, radix: 16)
   }
 }
 
