@@ -87,7 +87,7 @@ struct KeyCommandTests {
       close(moved)
     }
     let text = String(
-      decoding: try shell("cat; ls /proc/$$/fd | tr '\\n' ' '; cut -d' ' -f5 /proc/$$/stat; echo $$"), as: UTF8.self)
+      decoding: try shell("cat; ls /proc/$$/fd; cut -d' ' -f5 /proc/$$/stat; echo $$"), as: UTF8.self)
     let words = text.split(whereSeparator: \.isWhitespace).map(String.init)
     #expect(words.count == 5, "\(words)")
     #expect(Array(words.prefix(3)) == ["0", "1", "2"])

@@ -244,18 +244,31 @@ public final class Session {
 
   /// Runs a query so that its success means that every page it read was authentic; see the type's comment.
   private func authenticating(_ statement: Statement, _ body: () throws -> Void) throws {
-    guard statement.isQuery else { return try body() }
-    guard !isInTransaction else {
-      try body()
-      return try fetchOnePage()
-    }
+    guard statement.isQuery else { return try blamingPages(body) }
+    guard !isInTransaction else { return try proving(body) }
     try execute("BEGIN")
     do {
-      try body()
-      try fetchOnePage()
+      try proving(body)
       try execute("COMMIT")
     } catch {
       rollBack()
+      throw error
+    }
+  }
+
+  /// Runs `body` in a transaction, then looks whether the connection can still read.
+  private func proving(_ body: () throws -> Void) throws {
+    try blamingPages(body)
+    try fetchOnePage()
+  }
+
+  /// Runs `body`; a failure that comes from a page is reported as that.
+  ///
+  /// In a transaction, SQLCipher answers every page after one that is not authentic with `SQLITE_ERROR`, which passes for
+  /// a mistake in the statement: `PRAGMA integrity_check` on a damaged file ends that way.
+  private func blamingPages(_ body: () throws -> Void) throws {
+    do { try body() } catch let error as EncryptedStorageError where error.code == .statement && isInTransaction {
+      try fetchOnePage()
       throw error
     }
   }

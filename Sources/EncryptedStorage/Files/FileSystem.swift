@@ -108,11 +108,14 @@ package enum FileSystem {
   ///
   /// - Throws: `.exists` when `target` exists.
   package static func publish(_ source: String, as target: String) throws(EncryptedStorageError) {
-    guard unsafe link(source, target) != 0 else { return try remove(source) }
+    // One call that moves the name: between link and unlink, a killed run would leave the file under both names, and a
+    // later rotation would leave the old key's data under the forgotten one.
+    guard unsafe CLinux_rename_no_replace(source, target) != 0 else { return }
     let code = errno
     guard code != EEXIST else { throw alreadyExists(target) }
-    // File systems without hard links: an exclusive rename is the same promise.
-    guard unsafe CLinux_rename_no_replace(source, target) != 0 else { return }
+    guard code == EINVAL || code == ENOSYS || code == ENOTSUP else { throw failure("publish", target, code) }
+    // File systems that cannot rename exclusively, such as NFS.
+    guard unsafe link(source, target) != 0 else { return try remove(source) }
     guard errno != EEXIST else { throw alreadyExists(target) }
     throw failure("publish", target, errno)
   }
