@@ -69,7 +69,8 @@ public struct Rotation: Sendable {
     }
     if status.linkCount > 1 {
       factory.logger?.warning(
-        "\(path) has \(status.linkCount) names (hard links): only this one gets the new key, the others keep the old file")
+        "\(path) has \(status.linkCount) names (hard links): only this one gets the new key, the others keep the old file"
+      )
     }
     let settled = try RotationRecovery.settle(absolute, logger: factory.logger) != .nothingToDo
     if let done = try alreadyRotated(absolute, settled) { return done }
