@@ -11,8 +11,8 @@ struct CrashJudge {
   /// One key that opens the file, and all rows; then the next run settles everything.
   func judgeRekey(_ name: String, digest: String, newSettings: String = "") throws {
     let old = work.digest(name, key: TestKeys.firstHex)
-    let new = work.digest(
-      name, key: newSettings.isEmpty ? TestKeys.secondHex : TestKeys.firstHex, settings: newSettings)
+    let hex = newSettings.isEmpty ? TestKeys.secondHex : TestKeys.firstHex
+    let new = work.digest(name, key: hex, settings: newSettings)
     #expect((old == digest) != (new == digest), "\(cause): old \(old != nil), new \(new != nil)")
     #expect([old, new].allSatisfy { $0 == nil || $0 == digest }, "\(cause): rows differ")
     // Whatever the state, one more run brings the new key, and nothing else stays.
@@ -23,7 +23,6 @@ struct CrashJudge {
     let key = newSettings.isEmpty ? "second.key" : "first.key"
     let verified = try work.run("verify", name, "--key-file", key)
     #expect(verified.status == 0, "\(cause): \(verified.output)\(verified.errors)")
-    let hex = newSettings.isEmpty ? TestKeys.secondHex : TestKeys.firstHex
     #expect(work.digest(name, key: hex, settings: newSettings) == digest, "\(cause)")
   }
 

@@ -11,9 +11,8 @@ struct ImportCommandTests {
   private func expectEqual(_ name: String, _ digest: String?, key: String, settings: String = "") throws {
     #expect(digest != nil)
     #expect(work.digest(name, key: key, settings: settings) == digest)
-    let lines = try SQLCipherShell.lines(
-      work.file(name), key: key, settings: settings,
-      "PRAGMA integrity_check; PRAGMA user_version; PRAGMA application_id;")
+    let checks = "PRAGMA integrity_check; PRAGMA user_version; PRAGMA application_id;"
+    let lines = try SQLCipherShell.lines(work.file(name), key: key, settings: settings, checks)
     #expect(lines == ["ok", "42", "1234"])
     #expect(try work.leftovers() == [])
   }

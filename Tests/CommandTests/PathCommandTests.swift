@@ -139,9 +139,11 @@ struct PathCommandTests {
   @Test func aLogInAFolderThatCannotBeWrittenIsNotPassedOver() throws {
     // Reading such a file without its log would answer with old rows. To read it with the log needs no writing.
     try prepare(folderMode: 0o700, fileMode: 0o600)
-    let script =
-      "PRAGMA key = \"x'\(TestKeys.firstHex)'\"; PRAGMA journal_mode = WAL; DELETE FROM pilgrim WHERE id > 10;\n"
-      + ".shell kill -9 $PPID\n"
+    let script = """
+      PRAGMA key = "x'\(TestKeys.firstHex)'"; PRAGMA journal_mode = WAL; DELETE FROM pilgrim WHERE id > 10;
+      .shell kill -9 $PPID
+
+      """
     _ = try Subprocess.run("sqlcipher", ["-batch", work.file("hostel.db")], input: script)
     try FileManager.default.removeItem(atPath: work.file("hostel.db-shm"))
     for name in ["hostel.db", "hostel.db-wal"] { try Bytes.setMode(work.file(name), 0o400) }

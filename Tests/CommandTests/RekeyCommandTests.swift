@@ -84,9 +84,11 @@ struct RekeyCommandTests {
 
   @Test func takesTheRowsOfAWriteAheadLogAlong() throws {
     // A killed writer leaves committed rows in the log only.
-    let script =
-      "PRAGMA key = \"x'\(TestKeys.firstHex)'\"; PRAGMA journal_mode = WAL; DELETE FROM pilgrim WHERE id > 10;\n"
-      + ".shell kill -9 $PPID\n"
+    let script = """
+      PRAGMA key = "x'\(TestKeys.firstHex)'"; PRAGMA journal_mode = WAL; DELETE FROM pilgrim WHERE id > 10;
+      .shell kill -9 $PPID
+
+      """
     _ = try Subprocess.run("sqlcipher", ["-batch", work.file("hostel.db")], input: script)
     #expect(Bytes.size(work.file("hostel.db-wal")) > 0)
     try work.runWithFirstKey("rekey", "hostel.db", "--new-key-file", "second.key").expectSuccess()

@@ -103,12 +103,9 @@ struct SlowCrashTests {
     let call = String(fault.prefix { $0 != ":" })
     for number in [1, 2, 3, 4, 5, 7, 11, 20, 60] {
       try reset(source: kind == "import" ? nil : "first.db")
+      let inject = ["-e", "trace=\(call)", "-e", "inject=\(fault):when=\(number)"]
       let result = try Tool.run(
-        command,
-        wrapper: [
-          "strace", "-f", "-qq", "-o", work.file("trace"), "-e", "trace=\(call)", "-e",
-          "inject=\(fault):when=\(number)",
-        ], directory: work.folder.path)
+        command, wrapper: ["strace", "-f", "-qq", "-o", work.file("trace")] + inject, directory: work.folder.path)
       let wasInjected = String(decoding: try Bytes.read(work.file("trace")), as: UTF8.self).contains("(INJECTED)")
       guard wasInjected else { break }
       let cause = "\(kind) with \(fault) at call \(number)"

@@ -4,7 +4,7 @@
 #   system-packages.sh --for build|test|taskw [--check] [--packages-only]
 #
 #   --for build       libraries and pkg-config for `swift build`, git, and a Swift toolchain (only checked)
-#   --for test        the same, and what tests and quickstart use: sqlcipher command line, python3 with venv
+#   --for test        the same, and what tests and quickstart use: sqlcipher command line, strace, binutils, python3 with venv
 #   --for taskw       python3 with venv only
 #   --check           report what is missing, install nothing
 #   --packages-only   do not look for a Swift toolchain (for root, whose PATH may lack it)
@@ -58,7 +58,11 @@ if wants build || wants test; then
 else
   want_swift=''
 fi
-if wants test; then sqlcipher_packages="$sqlcipher_packages sqlcipher"; fi
+if wants test; then
+  sqlcipher_packages="$sqlcipher_packages sqlcipher"
+  # strace and binutils (nm, readelf): what a process writes, and what it is linked with.
+  packages="$packages strace binutils"
+fi
 if wants taskw; then packages="$packages ca-certificates"; fi
 
 check_swift() {
@@ -204,7 +208,7 @@ Debian 13 or newer, Ubuntu 25.10 or newer), or install libsqlcipher-dev and sqlc
 if ! command -v dpkg-query >/dev/null 2>&1 || ! command -v apt-get >/dev/null 2>&1; then
   fail 69 "this system has no dpkg and apt, so its packages cannot be checked or installed here" \
     "Debian 12 or 13 or Ubuntu is expected. Elsewhere install by hand: SQLCipher $sqlcipher_needed or newer with headers, \
-libcurl and OpenSSL 3 with headers, pkg-config, git, the sqlcipher command line, python3 with venv; then run swift build"
+libcurl and OpenSSL 3 with headers, pkg-config, git, the sqlcipher command line, strace, binutils, python3 with venv; then run swift build"
 fi
 
 look && exit 0

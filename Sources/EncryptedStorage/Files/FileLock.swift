@@ -47,8 +47,18 @@ package final class FileLock: Sendable {
 
   /// Replaces the content of the lock file and makes it durable.
   package func write(_ content: [UInt8]) throws(EncryptedStorageError) {
-    let written = unsafe content.withUnsafeBytes { unsafe pwrite(descriptor, $0.baseAddress, $0.count, 0) }
-    guard written == content.count, ftruncate(descriptor, off_t(content.count)) == 0, fsync(descriptor) == 0 else {
+    var rest = content[...]
+    while !rest.isEmpty {
+      let offset = off_t(content.count - rest.count)
+      // Less than asked for is no error yet: the next call says why.
+      let written = unsafe rest.withUnsafeBytes { unsafe pwrite(descriptor, $0.baseAddress, $0.count, offset) }
+      if written < 0 {
+        if errno == EINTR { continue }
+        throw FileSystem.failure("write", path, errno)
+      }
+      rest = rest.dropFirst(written)
+    }
+    guard ftruncate(descriptor, off_t(content.count)) == 0, fsync(descriptor) == 0 else {
       throw FileSystem.failure("write", path, errno)
     }
   }
