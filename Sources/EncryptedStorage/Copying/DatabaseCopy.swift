@@ -135,12 +135,7 @@ public struct DatabaseCopy: Sendable {
       scan.progress = progress
       scan.cancellation = cancellation
       try scan.requireAuthentic()
-      let log = try WriteAheadLogScan(path: path + "-wal", keys: keys).run()
-      guard log.flaws.isEmpty else {
-        throw EncryptedStorageError(
-          .damaged, operation: "verify", file: path + "-wal", detail: "the write-ahead log is damaged",
-          hint: "run albergue-crypt verify, then albergue-crypt recover")
-      }
+      try WriteAheadLogScan(path: path + "-wal", keys: keys).requireIntact()
     }
     guard try session.value("PRAGMA quick_check(1)") == .text("ok") else {
       throw EncryptedStorageError(

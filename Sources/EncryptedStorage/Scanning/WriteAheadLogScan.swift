@@ -64,6 +64,18 @@ package struct WriteAheadLogScan: Sendable {
     return result
   }
 
+  /// For whoever is about to rely on the log, or to do away with it.
+  ///
+  /// - Throws: `.damaged` when anything committed is altered: SQLite would pass over it, and over all that follows it,
+  ///   without a word.
+  package func requireIntact() throws(EncryptedStorageError) {
+    guard try run().flaws.isEmpty else {
+      throw EncryptedStorageError(
+        .damaged, operation: "verify", file: path, detail: "the write-ahead log is damaged",
+        hint: "run albergue-crypt verify, then albergue-crypt recover")
+    }
+  }
+
   private func scanFrames(
     of file: RawDatabaseFile, header: WriteAheadLog.Header, into result: inout Result
   ) throws(EncryptedStorageError) {
