@@ -48,9 +48,9 @@ final class RunningTool {
   var processID: Int32? {
     var current = process.processIdentifier
     while true {
-      if (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(current)/exe")) == Tool.path {
-        return current
-      }
+      // Not by /proc/PID/exe: of a process that must not be dumped, only root may read it.
+      let command = FileManager.default.contents(atPath: "/proc/\(current)/cmdline") ?? Data()
+      if command.starts(with: Data((Tool.path + "\0").utf8)) { return current }
       let text = FileManager.default.contents(atPath: "/proc/\(current)/task/\(current)/children") ?? Data()
       guard let child = String(decoding: text, as: UTF8.self).split(separator: " ").first.flatMap({ Int32($0) }) else {
         return nil

@@ -103,7 +103,8 @@ struct SecrecyTests {
   private static let writes =
     "write,pwrite64,writev,pwritev,pwritev2,sendto,sendmsg,copy_file_range,sendfile,memfd_create"
 
-  @Test func noWriteHoldsARowOrTheKey() throws {
+  @Test(.enabled(if: Tool.isRoot, Tool.needsRootToTrace))
+  func noWriteHoldsARowOrTheKey() throws {
     let key = ["--key-file", "first.key"]
     // First that a row would be seen.
     _ = try trace(["import", source.file("plain.db"), "hostel.db"] + key, calls: Self.writes)
@@ -124,7 +125,8 @@ struct SecrecyTests {
     }
   }
 
-  @Test func everyFileThatIsMadeLiesBesideTheDatabase() throws {
+  @Test(.enabled(if: Tool.isRoot, Tool.needsRootToTrace))
+  func everyFileThatIsMadeLiesBesideTheDatabase() throws {
     let key = ["--key-file", "first.key"]
     var commands = [["import", source.file("plain.db"), "hostel.db"]]
     commands += Self.statements.map { ["query", "hostel.db", $0] }
@@ -157,7 +159,8 @@ struct SecrecyTests {
     #expect(!descriptors.contains("hostel.db"))
   }
 
-  @Test func noArgumentAndNoEnvironmentOfAChildHoldsTheKey() throws {
+  @Test(.enabled(if: Tool.isRoot, Tool.needsRootToTrace))
+  func noArgumentAndNoEnvironmentOfAChildHoldsTheKey() throws {
     try work.makeSample("hostel.db")
     try work.write(
       """

@@ -37,6 +37,9 @@ enum Tool {
   }
 
   static let isRoot = getuid() == 0
+
+  /// Why a test is not run for other users: the tool forbids it, as it should.
+  static let needsRootToTrace: Comment = "only root may read the memory of a process that must not be dumped"
 }
 
 /// A folder with key files and databases for one test.
