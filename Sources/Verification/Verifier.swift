@@ -85,11 +85,9 @@ public struct Verifier: Sendable {
     _ report: inout VerificationReport
   ) throws {
     progress?.step("verifying pages")
-    var scan = PageScan(path: path, keys: match.keys)
+    var scan = PageScan(path: path, keys: match.keys, progress: progress, cancellation: cancellation)
     scan.otherKeys = others
     scan.isLive = true
-    scan.progress = progress
-    scan.cancellation = cancellation
     let result = try scan.run()
     report.pageCount = result.pageCount
     for (page, flaw) in result.flaws {

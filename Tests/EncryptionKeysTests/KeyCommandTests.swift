@@ -68,13 +68,11 @@ struct KeyCommandTests {
 
   // The grandchild writes its number and holds the pipe open; killing only the child would leave it running.
   @Test(
-    .timeLimit(.minutes(1)), arguments: ["sleep 60 & echo $! > \"$0\"; wait", "exec >&-; echo $$ > \"$0\"; sleep 60"])
+    .timeLimit(.minutes(5)), arguments: ["sleep 3600 & echo $! > \"$0\"; wait", "exec >&-; echo $$ > \"$0\"; sleep 3600"])
   func killsTheWholeGroupAfterTheTimeLimit(script: String) throws {
     let folder = try TemporaryFolder()
-    let start = ContinuousClock.now
     let error = try keyError { _ = try output(["sh", "-c", script, folder("pid")], timeout: 1) }
     #expect(error.message.contains("longer than 1 s"))
-    #expect(ContinuousClock.now - start < .seconds(20))
     let process = try #require(pid_t(folder.read("pid").filter(\.isNumber)))
     #expect(Self.ends(process))
   }

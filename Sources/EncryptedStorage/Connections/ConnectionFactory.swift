@@ -123,7 +123,7 @@ public final class ConnectionFactory: Sendable {
   func openSession(
     _ path: String, _ access: Access, interrupter: Interrupter, settlesRotation: Bool = true
   ) throws(EncryptedStorageError) -> Session {
-    let absolute = try Self.existingFile(path)
+    let absolute = try FileSystem.existingFile(path)
     // A rotation of another process can rename a new file into place between our open and our first read.
     for _ in 1...3 {
       if settlesRotation { try RotationRecovery.settle(absolute, logger: logger) }
@@ -330,21 +330,6 @@ public final class ConnectionFactory: Sendable {
         pragma == "journal_mode" ? .readOnly : .cipherUnavailable, operation: "open", file: handle.path,
         detail: "PRAGMA \(pragma)=\(setting) did not take effect")
     }
-  }
-
-  // MARK: - Files
-
-  private static func existingFile(_ path: String) throws(EncryptedStorageError) -> String {
-    let absolute = try FileSystem.absolutePath(path)
-    guard let status = FileSystem.status(absolute) else {
-      throw EncryptedStorageError(
-        .missing, operation: "open", file: path, detail: "no such file", hint: "check the path")
-    }
-    guard status.isRegularFile else {
-      throw EncryptedStorageError(
-        .notADatabase, operation: "open", file: path, detail: "not a regular file", hint: "name the database file")
-    }
-    return absolute
   }
 
   private static func milliseconds(_ duration: Duration) -> Int64 {

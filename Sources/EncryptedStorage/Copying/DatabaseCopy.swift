@@ -130,10 +130,8 @@ public struct DatabaseCopy: Sendable {
   ) throws(EncryptedStorageError) {
     progress?.step("verifying source")
     if let keys {
-      var scan = PageScan(path: path, keys: keys)
+      var scan = PageScan(path: path, keys: keys, progress: progress, cancellation: cancellation)
       scan.isLive = true
-      scan.progress = progress
-      scan.cancellation = cancellation
       try scan.requireAuthentic()
       try WriteAheadLogScan(path: path + "-wal", keys: keys).requireIntact()
     }

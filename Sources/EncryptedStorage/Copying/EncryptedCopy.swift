@@ -38,16 +38,8 @@ struct EncryptedCopy {
   /// Reads the copy back from the file: every MAC, then every row against the source.
   private func verify(_ path: String, _ keys: PageKeys?) throws {
     if let keys {
-      progress?.step("verifying")
-      var scan = PageScan(path: path, keys: keys)
-      scan.progress = progress
-      scan.cancellation = cancellation
-      let result = try scan.run()
-      guard result.flaws.isEmpty, result.trailingByteCount == 0 else {
-        throw EncryptedStorageError(
-          .inputOutput, operation: "copy", file: path, detail: "the new file does not read back as it was written",
-          hint: "check the disk")
-      }
+      try PageScan(path: path, keys: keys, progress: progress, cancellation: cancellation)
+        .requireWritten(operation: "copy")
     }
     progress?.step("comparing")
     let copy = try CopySessions.openSource(path, keys: keys)

@@ -65,6 +65,22 @@ package enum FileSystem {
     return resolved == "/" ? "/" + name : resolved + "/" + name
   }
 
+  /// The absolute path of a file that is there.
+  ///
+  /// - Throws: `.missing`; `.notADatabase` for a folder or device.
+  package static func existingFile(_ path: String) throws(EncryptedStorageError) -> String {
+    let absolute = try absolutePath(path)
+    guard let status = status(absolute) else {
+      throw EncryptedStorageError(
+        .missing, operation: "open", file: path, detail: "no such file", hint: "check the path")
+    }
+    guard status.isRegularFile else {
+      throw EncryptedStorageError(
+        .notADatabase, operation: "open", file: path, detail: "not a regular file", hint: "name the database file")
+    }
+    return absolute
+  }
+
   /// The folder a path lies in, `.` when it names none.
   package static func folder(of path: String) -> String { split(path).folder }
 

@@ -20,15 +20,7 @@ internal import CSQLCipher
   ///
   /// - Throws: `.missing`, `.notADatabase` (a directory), `.inputOutput`.
   package init(path: String) throws(EncryptedStorageError) {
-    let absolute = try FileSystem.absolutePath(path)
-    guard let status = FileSystem.status(absolute) else {
-      throw EncryptedStorageError(
-        .missing, operation: "open", file: path, detail: "no such file", hint: "check the path")
-    }
-    guard status.isRegularFile else {
-      throw EncryptedStorageError(
-        .notADatabase, operation: "open", file: path, detail: "not a regular file", hint: "name the database file")
-    }
+    let absolute = try FileSystem.existingFile(path)
     guard let vfs = unsafe sqlite3_vfs_find("unix"), let open = unsafe vfs.pointee.xOpen,
       let name = unsafe sqlite3_create_filename(absolute, "", "", 0, nil)
     else {

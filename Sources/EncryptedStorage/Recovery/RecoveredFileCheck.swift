@@ -11,16 +11,8 @@ struct RecoveredFileCheck {
   ///
   /// - Throws: `.inputOutput` when a page does not read back as it was written.
   func isSound() throws(EncryptedStorageError) -> Bool {
-    progress?.step("verifying")
-    var scan = PageScan(path: path, keys: keys)
-    scan.progress = progress
-    scan.cancellation = cancellation
-    let result = try scan.run()
-    guard result.flaws.isEmpty, result.trailingByteCount == 0 else {
-      throw EncryptedStorageError(
-        .inputOutput, operation: "recover", file: path, detail: "the new file does not read back as it was written",
-        hint: "check the disk")
-    }
+    try PageScan(path: path, keys: keys, progress: progress, cancellation: cancellation)
+      .requireWritten(operation: "recover")
     do throws(EncryptedStorageError) {
       let session = try CopySessions.openSource(path, keys: keys, isImmutable: true)
       defer { session.close() }

@@ -179,16 +179,8 @@ public struct Rotation: Sendable {
     rewriter.cancellation = cancellation
     try rewriter.write(to: output)
     CrashPoint.reach("rewritten")
-    progress?.step("verifying")
-    var scan = PageScan(path: path, keys: keys)
-    scan.progress = progress
-    scan.cancellation = cancellation
-    let result = try scan.run()
-    guard result.flaws.isEmpty, result.trailingByteCount == 0, result.pageCount == source.pageCount else {
-      throw EncryptedStorageError(
-        .inputOutput, operation: "rekey", file: path, detail: "the new file does not read back as it was written",
-        hint: "check the disk; the file is unchanged")
-    }
+    try PageScan(path: path, keys: keys, progress: progress, cancellation: cancellation)
+      .requireWritten(pages: source.pageCount, operation: "rekey")
     try confirm(path, keys, equals: source)
     CrashPoint.reach("verified")
     return output
@@ -212,10 +204,8 @@ public struct Rotation: Sendable {
     _ source: ExclusiveSession, to path: String, _ format: CipherFormat, _ cancellation: Cancellation
   ) throws(EncryptedStorageError) -> OutputFile {
     progress?.step("verifying source")
-    var scan = PageScan(path: source.path, keys: source.match.keys)
+    var scan = PageScan(path: source.path, keys: source.match.keys, progress: progress, cancellation: cancellation)
     scan.pageLimit = source.pageCount
-    scan.progress = progress
-    scan.cancellation = cancellation
     try scan.requireAuthentic()
     try source.session.executeScript("PRAGMA ignore_check_constraints=ON; BEGIN; SELECT count(*) FROM sqlite_schema")
     let output = try EncryptedCopy(

@@ -34,11 +34,13 @@ package struct PageScan: Sendable {
   /// Pages to check; nil for all that the file has.
   package var pageLimit: UInt32?
   package var progress: Progress?
-  package var cancellation = Cancellation()
+  package var cancellation: Cancellation
 
-  package init(path: String, keys: PageKeys) {
+  package init(path: String, keys: PageKeys, progress: Progress? = nil, cancellation: Cancellation = Cancellation()) {
     self.path = path
     self.keys = keys
+    self.progress = progress
+    self.cancellation = cancellation
   }
 
   /// Runs the scan on the calling thread and helpers; blocks.
@@ -63,6 +65,19 @@ package struct PageScan: Sendable {
     result.flaws = flawed.map { ($0.page, $0.flaw) }
     result.plaintextPages = flawed.filter(\.isPlaintext).map(\.page)
     return result
+  }
+
+  /// The same for a file that was just written: every page must read back as it was written.
+  ///
+  /// - Throws: `.inputOutput` otherwise.
+  package func requireWritten(pages: UInt32? = nil, operation: String) throws(EncryptedStorageError) {
+    progress?.step("verifying")
+    let result = try run()
+    guard result.flaws.isEmpty, result.trailingByteCount == 0, result.pageCount == pages ?? result.pageCount else {
+      throw EncryptedStorageError(
+        .inputOutput, operation: operation, file: path, detail: "the new file does not read back as it was written",
+        hint: "check the disk; nothing was changed")
+    }
   }
 
   /// The same for a source whose every page must be authentic before anything is made of it.
