@@ -111,6 +111,9 @@ struct PathCommandTests {
     let before = try Bytes.read(work.file("hostel.db"))
     let names = try work.names()
     try run("rekey", "hostel.db", "--new-key-file", "second.key").expectFailure(74, saying: "hostel.db", hint: true)
+    // Where nothing is to be done, nothing has to be written.
+    let already = try run("rekey", "hostel.db", "--new-key-file", "first.key")
+    #expect(already.status == 0 && already.output.contains("already"), "\(already.errors)")
     try run("import", "plain.db", "new.db").expectFailure(74, hint: true)
     try run("init", "new.db").expectFailure(74, hint: true)
     try run("query", "hostel.db", "DELETE FROM pilgrim").expectFailure(74)

@@ -45,7 +45,7 @@ struct SlowRaceTests {
   @Test func ofRotationsToTwoKeysOneWinsAndTheFileIsWhole() async throws {
     try work.write(TestKeys.thirdHex, to: "third.key")
     let work = work
-    for _ in 1...8 {
+    for _ in 1...25 {
       try work.copy("hostel.db", to: "x.db")
       let statuses = try await withThrowingTaskGroup(of: (String, Int32).self) { group in
         for key in ["second.key", "third.key"] {

@@ -70,10 +70,14 @@ public struct Rotation: Sendable {
         .missing, operation: "rekey", file: path, detail: "no such file", hint: "check the path")
     }
     let settled = try RotationRecovery.settle(absolute, logger: factory.logger)
-    if let done = try alreadyRotated(absolute, settled) { return done }
-    let lock = try lockRotation(of: absolute)
+    // Locked before the first look: two rotations that both had the file open would each refuse because of the other.
+    let lock: FileLock
+    do throws(EncryptedStorageError) { lock = try lockRotation(of: absolute) } catch {
+      // In a folder that cannot be written there may be nothing to do.
+      if error.code == .readOnly, let done = try alreadyRotated(absolute, settled) { return done }
+      throw error
+    }
     do throws(EncryptedStorageError) {
-      // Another rotation may have finished between the look and the lock.
       let outcome: Outcome
       if let done = try alreadyRotated(absolute, settled) {
         outcome = done
