@@ -5,23 +5,38 @@ internal import Glibc
 ///
 /// Sees the processes of this user, or all as root, in this PID namespace; SQLite's locks cover the rest while they work.
 enum OpenFiles {
+  /// A child of this process holds copies of all our descriptors between fork and exec, so a holder is looked at again for
+  /// a moment: it is one when it stays.
+  private static let lookCount = 20
+  private static let pauseMicroseconds: UInt32 = 5000
+
   /// - Parameter expectedHere: descriptors of this process that may be open; nil not to look at this process, because
   ///   SQLite keeps closed descriptors of a locked file open until the lock goes.
   /// - Throws: `.busy` naming the process.
   static func refuseOthers(having path: String, expectedHere: Int?) throws(EncryptedStorageError) {
     guard let file = FileSystem.status(path) else { return }
     let own = String(getpid())
-    for process in FileSystem.entries(of: "/proc") where process.allSatisfy(\.isNumber) {
-      if process == own, expectedHere == nil { continue }
+    var look = 1
+    while let process = holder(of: file, own: own, expectedHere: expectedHere) {
+      guard look == lookCount || process == own else {
+        look += 1
+        usleep(pauseMicroseconds)
+        continue
+      }
+      throw EncryptedStorageError(
+        .busy, operation: "lock", file: path,
+        detail: process == own ? "this process has the file open" : "process \(process) has the file open",
+        hint: "stop it, then try again")
+    }
+  }
+
+  private static func holder(of file: FileSystem.Status, own: String, expectedHere: Int?) -> String? {
+    FileSystem.entries(of: "/proc").first { process in
+      guard process.allSatisfy(\.isNumber), process != own || expectedHere != nil else { return false }
       let descriptors = FileSystem.entries(of: "/proc/\(process)/fd").filter { descriptor in
         FileSystem.status("/proc/\(process)/fd/\(descriptor)").map(file.isSameFile(as:)) ?? false
       }
-      if descriptors.count > (process == own ? expectedHere ?? 0 : 0) {
-        throw EncryptedStorageError(
-          .busy, operation: "lock", file: path,
-          detail: process == own ? "this process has the file open" : "process \(process) has the file open",
-          hint: "stop it, then try again")
-      }
+      return descriptors.count > (process == own ? expectedHere ?? 0 : 0)
     }
   }
 }
