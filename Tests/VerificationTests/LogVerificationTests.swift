@@ -84,6 +84,54 @@ struct LogVerificationTests {
     #expect(try await verify().isClean)
   }
 
+  @Test func ignoresWhatARolledBackTransactionLeft() async throws {
+    // A large transaction spills whole, authentic frames into the log; a smaller one then overwrites only the first.
+    let live = folder.file("live.db")
+    try await Sample.make(live, key: TestKeys.first())
+    let writer = try await ConnectionFactory(key: TestKeys.first()).open(live, .writer)
+    try await writer.run { session in
+      _ = try session.execute("PRAGMA cache_size = 5")
+      _ = try session.execute("BEGIN IMMEDIATE")
+      _ = try session.execute("UPDATE pilgrim SET note = randomblob(length(note))")
+      _ = try session.execute("ROLLBACK")
+      _ = try session.execute("UPDATE pilgrim SET name = name || '!' WHERE id < 4")
+    }
+    for suffix in ["", "-wal"] {
+      try FileManager.default.copyItem(atPath: live + suffix, toPath: path + suffix)
+    }
+    let frames = (Bytes.size(path + "-wal") - 32) / frameSize
+    let report = try await verify()
+    #expect(report.isClean, "\(report.findings)")
+    #expect(report.logFrameCount < frames, "the transaction has not spilled")
+    await writer.close()
+  }
+
+  @Test func findsACommitMarkThatWasTakenAway() async throws {
+    try await makeCrashed()
+    var log = try Bytes.read(path + "-wal")
+    let last = (log.count - 32) / frameSize - 1
+    log.replaceSubrange((32 + last * frameSize + 4)..<(32 + last * frameSize + 8), with: Data(count: 4))
+    try Bytes.write(log, to: path + "-wal")
+    #expect(try await verify().findings.map(\.kind) == [.logBroken])
+  }
+
+  @Test func verifiesWhileAWriterIsAtWork() async throws {
+    let live = folder.file("live.db")
+    try await Sample.make(live, key: TestKeys.first())
+    let writer = try await ConnectionFactory(key: TestKeys.first()).open(live, .writer)
+    let writing = Task {
+      for number in 0..<300 {
+        try await writer.transaction { session in
+          _ = try session.execute("UPDATE pilgrim SET name = ? WHERE id = ?", ["x", .integer(Int64(number))])
+        }
+      }
+    }
+    let factory = try ConnectionFactory(candidates: [TestKeys.first()])
+    for _ in 0..<20 { #expect(try await Verifier(factory: factory, isQuick: true).run(live).isClean) }
+    try await writing.value
+    await writer.close()
+  }
+
   @Test func findsPagesThatAreInNeitherFileNorLog() async throws {
     try await makeCrashed()
     let data = try Bytes.read(path)

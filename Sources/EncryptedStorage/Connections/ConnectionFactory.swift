@@ -132,6 +132,7 @@ public final class ConnectionFactory: Sendable {
       do throws(EncryptedStorageError) {
         let file = try OpenedFile(handle)
         let match = try matchingKey(of: file, path: absolute)
+        try warnOfBrokenLog(absolute, match.keys)
         try Opening.applyKey(match.keys, to: handle)
         try read(handle, match)
         if file.hasMoved() {
@@ -264,6 +265,21 @@ public final class ConnectionFactory: Sendable {
   }
 
   // MARK: - Setting up
+
+  /// SQLite passes over everything behind a frame that does not continue the log, without a word, and the next writer
+  /// overwrites it. A power cut during a commit leaves that as well as manipulation does, and then it is harmless; so it is
+  /// said, and not refused.
+  private func warnOfBrokenLog(_ path: String, _ keys: PageKeys) throws(EncryptedStorageError) {
+    guard let logger, (FileSystem.status(path + "-wal")?.byteCount ?? 0) > 0 else { return }
+    var scan = WriteAheadLogScan(path: path + "-wal", keys: keys)
+    scan.checksChainOnly = true
+    guard try !scan.run().flaws.isEmpty else { return }
+    logger.warning(
+      """
+      \(path): the write-ahead log breaks before its end; what was committed behind the break is not read, and the next \
+      write discards it. After a power cut that is an unfinished commit. If there was none, stop and run albergue-crypt verify
+      """)
+  }
 
   /// The first page through SQLCipher: from here on its view and ours agree, or the open fails.
   private func read(_ handle: DatabaseHandle, _ match: KeyMatch) throws(EncryptedStorageError) {

@@ -53,10 +53,10 @@ public struct DatabaseCopy: Sendable {
     _ source: String, _ destination: String, _ cancellation: Cancellation
   ) throws(EncryptedStorageError) -> Outcome {
     let target = try FileSystem.absolutePath(destination)
+    TemporaryFile.removeAbandoned(beside: target)
     guard !FileSystem.exists(target) else { throw FileSystem.alreadyExists(destination) }
     let path = try FileSystem.absolutePath(source)
     try RotationRecovery.settle(path)
-    TemporaryFile.removeAbandoned(beside: target)
     let temporary = TemporaryFile(beside: target)
     defer { temporary.discard() }
     do throws(EncryptedStorageError) {

@@ -64,6 +64,18 @@ package struct WriteAheadLog: Sendable {
         offset += 8
       }
     }
+
+    /// Takes back an `update` with the same bytes.
+    mutating func undo(_ bytes: RawSpan, bigEndian: Bool) {
+      var offset = bytes.byteCount - 8
+      while offset >= 0 {
+        let left = bigEndian ? bytes.bigEndianUInt32(at: offset) : bytes.littleEndianUInt32(at: offset)
+        let right = bigEndian ? bytes.bigEndianUInt32(at: offset + 4) : bytes.littleEndianUInt32(at: offset + 4)
+        second = second &- right &- first
+        first = first &- left &- second
+        offset -= 8
+      }
+    }
   }
 
   /// One frame: its place and what its header says.
@@ -77,6 +89,8 @@ package struct WriteAheadLog: Sendable {
     package let hasCurrentSalts: Bool
     /// Whether the checksum continues the chain from the header.
     package let continuesChain: Bool
+    /// Whether it would, were it a commit: its commit mark was taken away.
+    package let lacksItsCommitMark: Bool
 
     package var isCommit: Bool { committedPageCount > 0 }
   }
@@ -110,11 +124,26 @@ package struct WriteAheadLog: Sendable {
       bytes.extracting(Self.frameHeaderByteCount..<bytes.byteCount), bigEndian: header.checksumsAreBigEndian)
     let hasCurrentSalts = Salts(bytes, at: 8) == header.salts
     let matches = !isBroken && checksum == Checksum(bytes, at: 16) && bytes.bigEndianUInt32(at: 0) > 0
+    let committedPageCount = bytes.bigEndianUInt32(at: 4)
     let frame = Frame(
-      index: nextIndex, page: bytes.bigEndianUInt32(at: 0), committedPageCount: bytes.bigEndianUInt32(at: 4),
-      hasCurrentSalts: hasCurrentSalts, continuesChain: matches)
+      index: nextIndex, page: bytes.bigEndianUInt32(at: 0), committedPageCount: committedPageCount,
+      hasCurrentSalts: hasCurrentSalts, continuesChain: matches,
+      lacksItsCommitMark: !matches && !isBroken && hasCurrentSalts && committedPageCount == 0
+        && wouldContinueAsCommit(bytes))
     if matches && hasCurrentSalts { running = checksum } else { isBroken = true }
     nextIndex += 1
     return frame
+  }
+
+  /// Whether some page count in the place of the zero makes the checksum right.
+  ///
+  /// Each step of the checksum can be undone, so the sums after the frame's first eight bytes follow from the stored
+  /// checksum and the page. The first of them does not depend on the page count and must be right as it is; a frame that
+  /// a rolled-back transaction left passes by chance once in 2^32.
+  private func wouldContinueAsCommit(_ bytes: RawSpan) -> Bool {
+    var sums = Checksum(bytes, at: 16)
+    sums.undo(bytes.extracting(Self.frameHeaderByteCount..<bytes.byteCount), bigEndian: header.checksumsAreBigEndian)
+    let page = header.checksumsAreBigEndian ? bytes.bigEndianUInt32(at: 0) : bytes.littleEndianUInt32(at: 0)
+    return sums.first == running.first &+ page &+ running.second
   }
 }
