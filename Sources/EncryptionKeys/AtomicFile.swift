@@ -50,9 +50,9 @@ struct AtomicFile: ~Copyable {
   ///   `.io`.
   borrowing func replace(with contents: borrowing SecretBytes) throws(KeyError) {
     let old = try status()
-    // The lock makes the name ours; what an interrupted run left under it holds nothing that is not replaced.
-    let temporaryPath = "\(path).new"
-    unsafe unlink(temporaryPath)
+    removeAbandoned()
+    // A name that nobody chooses, and that no other run has.
+    let temporaryPath = "\(path).\(String(UInt64.random(in: .min ... .max), radix: 36))\(Self.temporarySuffix)"
     do {
       try write(contents, to: temporaryPath, owner: old)
       if old != nil {
@@ -74,6 +74,20 @@ struct AtomicFile: ~Copyable {
     }
   }
 
+  /// Removes what interrupted runs left under temporary names: it may hold keys. The lock keeps other runs out meanwhile.
+  private borrowing func removeAbandoned() {
+    let prefix = (path.split(separator: "/").last.map(String.init) ?? path) + "."
+    guard let stream = unsafe opendir(folderPath) else { return }
+    defer { unsafe closedir(stream) }
+    while let entry = unsafe readdir(stream) {
+      let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+        unsafe pointer.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
+      }
+      if name.hasPrefix(prefix), name.hasSuffix(Self.temporarySuffix) { unsafe unlink("\(folderPath)/\(name)") }
+    }
+  }
+
+  private static let temporarySuffix = ".albergue-tmp"
   private static let lockTimeout = Duration.seconds(10)
   private static let lockRetryMicroseconds: UInt32 = 10_000
 

@@ -156,6 +156,14 @@ struct FileCommandTests {
     try work.runWithFirstKey("verify", "x.db").expectFailure(Int32(code), saying: "x.db", hint: nil)
   }
 
+  @Test func aReaderThatWentAwayDoesNotHideTheFindings() throws {
+    try work.makeSample()
+    try Bytes.flip(work.file("hostel.db"), byte: 5 * 4096 + 17)
+    let script = "\"$0\" verify hostel.db --key-file first.key | true; echo ${PIPESTATUS[0]}"
+    let result = try Subprocess.run("bash", ["-c", script, Tool.path], directory: work.folder.path)
+    #expect(result.output == "1\n", "\(result.errors)")
+  }
+
   @Test func verifyWithAnotherProfileIsRefused() throws {
     try work.makeSample()
     try work.runWithFirstKey("verify", "hostel.db", "--cipher", "sqlcipher4-sha256")

@@ -124,6 +124,30 @@ struct DatabaseCopyTests {
     #expect(!Bytes.exists(target))
   }
 
+  @Test func copiesASequenceTableThatOutlivedItsTable() async throws {
+    let sql =
+      "CREATE TABLE a (id INTEGER PRIMARY KEY AUTOINCREMENT); INSERT INTO a VALUES (7); DROP TABLE a; CREATE TABLE b (c);"
+    #expect(try SQLCipherShell.run(source, sql).status == 0)
+    try await copy(source, [], .encrypted(TestKeys.first(), .sqlcipher4))
+    #expect(
+      try SQLCipherShell.lines(target, key: TestKeys.firstHex, "SELECT name FROM sqlite_schema ORDER BY name;")
+        == ["b", "sqlite_sequence"])
+  }
+
+  @Test(arguments: ["-wal", "-journal"])
+  func refusesATargetThatAFormerFilesLogWaitsFor(suffix: String) async throws {
+    #expect(try SQLCipherShell.run(source, Sample.sql).status == 0)
+    try Bytes.write(Data("a log of a file that was here before".utf8), to: target + suffix)
+    let factory = ConnectionFactory(key: try TestKeys.first())
+    #expect(await code { try await copy(source, [], .encrypted(TestKeys.first(), .sqlcipher4)) } == .exists)
+    #expect(await code { _ = try await factory.create(target) } == .exists)
+    #expect(!Bytes.exists(target))
+    // An empty one says nothing, and goes.
+    try Bytes.write(Data(), to: target + suffix)
+    try await copy(source, [], .encrypted(TestKeys.first(), .sqlcipher4))
+    #expect(!Bytes.exists(target + suffix))
+  }
+
   @Test func overwritesNothing() async throws {
     #expect(try SQLCipherShell.run(source, Sample.sql).status == 0)
     try Bytes.write(Data("precious".utf8), to: target)

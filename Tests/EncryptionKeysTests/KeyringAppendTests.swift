@@ -103,7 +103,7 @@ struct KeyringAppendTests {
 
   @Test func clearsAwayWhatAnInterruptedWriterLeft() throws {
     let folder = try TemporaryFolder()
-    try folder.write("half", to: "keyring.new")
+    try folder.write("half", to: "keyring.abc123.albergue-tmp")
     _ = try Keyring.appendKey(path: folder("keyring"))
     #expect(folder.names() == ["keyring"])
   }

@@ -84,6 +84,48 @@ struct LogVerificationTests {
     #expect(try await verify().isClean)
   }
 
+  @Test(arguments: [ConnectionFactory.Access.reader, .writer])
+  func anOpeningThatFailsLeavesFileAndLogAsTheyAre(access: ConnectionFactory.Access) async throws {
+    try await makeCrashed()
+    // A frame whose page is damaged, under a checksum that is right: everything SQLite looks at is in order.
+    try forgeFirstFrame()
+    let before = try [Bytes.read(path), Bytes.read(path + "-wal")]
+    let factory = try ConnectionFactory(candidates: [TestKeys.first()])
+    do {
+      let connection = try await factory.open(path, access)
+      // A reader of other pages may succeed.
+      #expect(access == .reader)
+      await connection.close()
+    } catch { #expect((error as? EncryptedStorageError)?.code == .damaged) }
+    #expect(try await verify().findings.contains { $0.kind == .frameNotAuthentic })
+    #expect(try [Bytes.read(path), Bytes.read(path + "-wal")] == before)
+  }
+
+  /// Damages the page of the first frame and makes the whole chain of checksums right again.
+  private func forgeFirstFrame() throws {
+    var log = try Bytes.read(path + "-wal")
+    log[32 + 24 + 2000] ^= 1
+    let bigEndian = log[3] & 1 == 1
+    func word(_ offset: Int) -> UInt32 {
+      let bytes = log[offset..<(offset + 4)]
+      return bytes.reduce(0) { $0 << 8 | UInt32($1) }.convert(bigEndian)
+    }
+    func stored(_ offset: Int) -> UInt32 { log[offset..<(offset + 4)].reduce(0) { $0 << 8 | UInt32($1) } }
+    var sums = (stored(24), stored(28))
+    for frame in 0..<((log.count - 32) / frameSize) {
+      let start = 32 + frame * frameSize
+      let offsets = [start] + stride(from: start + 24, to: start + frameSize, by: 8)
+      for offset in offsets {
+        sums.0 = sums.0 &+ word(offset) &+ sums.1
+        sums.1 = sums.1 &+ word(offset + 4) &+ sums.0
+      }
+      for (index, sum) in [sums.0, sums.1].enumerated() {
+        for byte in 0..<4 { log[start + 16 + index * 4 + byte] = UInt8(truncatingIfNeeded: sum >> (24 - 8 * byte)) }
+      }
+    }
+    try Bytes.write(log, to: path + "-wal")
+  }
+
   @Test func ignoresWhatARolledBackTransactionLeft() async throws {
     // A large transaction spills whole, authentic frames into the log; a smaller one then overwrites only the first.
     let live = folder.file("live.db")
@@ -138,4 +180,9 @@ struct LogVerificationTests {
     try Bytes.write(data.prefix(data.count / 2 / 4096 * 4096), to: path)
     #expect(try await verify().findings.contains { $0.kind == .truncated })
   }
+}
+
+extension UInt32 {
+  /// A big-endian word, read in the byte order that the log's checksums use.
+  fileprivate func convert(_ bigEndian: Bool) -> UInt32 { bigEndian ? self : byteSwapped }
 }

@@ -176,7 +176,7 @@ public struct FileClassifier: Sendable {
     let journal = RotationJournal.path(for: path)
     guard FileSystem.exists(journal) else { return "none" }
     do throws(EncryptedStorageError) {
-      _ = try FileLock(journal, creating: false, operation: "status")
+      _ = try FileLock(journal, creating: false, isShared: true, operation: "status")
       return "interrupted"
     } catch {
       return error.code == .busy ? "running" : "interrupted"

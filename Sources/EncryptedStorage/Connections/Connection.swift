@@ -43,7 +43,7 @@ public actor Connection {
 
   /// Runs `body` in a transaction: committed when it returns, rolled back when it throws or is cancelled.
   public nonisolated func transaction<T: Sendable>(
-    _ kind: Session.TransactionKind = .immediate, _ body: @escaping @Sendable (Session) throws -> T
+    _ kind: Session.TransactionKind? = nil, _ body: @escaping @Sendable (Session) throws -> T
   ) async throws -> T {
     try await run { session in try session.transaction(kind, body) }
   }

@@ -132,7 +132,7 @@ public final class ConnectionFactory: Sendable {
       do throws(EncryptedStorageError) {
         let file = try OpenedFile(handle)
         let match = try matchingKey(of: file, path: absolute)
-        try warnOfBrokenLog(absolute, match.keys)
+        try lookAtLog(absolute, match.keys, access)
         try Opening.applyKey(match.keys, to: handle)
         try read(handle, match)
         if file.hasMoved() {
@@ -236,6 +236,7 @@ public final class ConnectionFactory: Sendable {
     let absolute = try FileSystem.absolutePath(path)
     guard !FileSystem.exists(absolute) else { throw FileSystem.alreadyExists(path) }
     TemporaryFile.removeAbandoned(beside: absolute)
+    try FileSystem.refuseForeignLog(beside: absolute)
     guard let material = candidates.first else {
       throw EncryptedStorageError(.noKey, operation: "create", file: path, detail: "no key was given")
     }
@@ -257,6 +258,7 @@ public final class ConnectionFactory: Sendable {
       }
       handle.close()
       try output.synchronize()
+      try FileSystem.refuseForeignLog(beside: absolute)
       try FileSystem.publish(temporary.path, as: absolute)
       try FileSystem.synchronizeFolder(of: absolute)
     } catch {
@@ -269,12 +271,20 @@ public final class ConnectionFactory: Sendable {
   /// SQLite passes over everything behind a frame that does not continue the log, without a word, and the next writer
   /// overwrites it. A power cut during a commit leaves that as well as manipulation does, and then it is harmless; so it is
   /// said, and not refused.
-  private func warnOfBrokenLog(_ path: String, _ keys: PageKeys) throws(EncryptedStorageError) {
-    guard let logger, (FileSystem.status(path + "-wal")?.byteCount ?? 0) > 0 else { return }
+  ///
+  /// A writer will move the frames into the database, so for a writer each must be authentic.
+  private func lookAtLog(_ path: String, _ keys: PageKeys, _ access: Access) throws(EncryptedStorageError) {
+    guard (FileSystem.status(path + "-wal")?.byteCount ?? 0) > 0 else { return }
     var scan = WriteAheadLogScan(path: path + "-wal", keys: keys)
-    scan.checksChainOnly = true
-    guard try !scan.run().flaws.isEmpty else { return }
-    logger.warning(
+    scan.checksChainOnly = access == .reader
+    let flaws = try scan.run().flaws
+    guard !flaws.isEmpty else { return }
+    if flaws.contains(where: \.isUnauthenticFrame) {
+      throw EncryptedStorageError(
+        .damaged, operation: "open", file: path, detail: "the write-ahead log holds a frame that is not authentic",
+        hint: "run albergue-crypt verify, then albergue-crypt recover")
+    }
+    logger?.warning(
       """
       \(path): the write-ahead log breaks before its end; what was committed behind the break is not read, and the next \
       write discards it. After a power cut that is an unfinished commit. If there was none, stop and run albergue-crypt verify
@@ -298,8 +308,7 @@ public final class ConnectionFactory: Sendable {
 
   private func configure(_ handle: DatabaseHandle, _ access: Access) throws(EncryptedStorageError) -> Session {
     let database = try unsafe handle.opened("open")
-    guard unsafe CSQLCipher_db_config_no_checkpoint_on_close(database, 1) == SQLITE_OK,
-      unsafe CSQLCipher_db_config_defensive(database, 1) == SQLITE_OK,
+    guard unsafe CSQLCipher_db_config_defensive(database, 1) == SQLITE_OK,
       unsafe CSQLCipher_db_config_trusted_schema(database, 0) == SQLITE_OK,
       unsafe CSQLCipher_db_config_foreign_keys(database, 1) == SQLITE_OK,
       unsafe sqlite3_wal_autocheckpoint(database, 0) == SQLITE_OK

@@ -34,6 +34,12 @@ enum Opening {
       unsafe sqlite3_close_v2(pointer)
       throw SQLiteResult.error(result, operation: "open", file: path)
     }
+    // From the start, so that an opening that fails leaves file and log as they are.
+    guard unsafe CSQLCipher_db_config_no_checkpoint_on_close(pointer, 1) == SQLITE_OK else {
+      unsafe sqlite3_close_v2(pointer)
+      throw EncryptedStorageError(
+        .cipherUnavailable, operation: "open", file: path, detail: "SQLite refused a connection setting")
+    }
     return unsafe DatabaseHandle(path: path, pointer: pointer, interrupter: interrupter)
   }
 

@@ -105,6 +105,8 @@ public final class Session {
 
   /// Runs one query and hands each row to `body`, in bounded memory.
   ///
+  /// Query and `body` share one transaction: what `body` writes is committed after the last row, and rolled back when
+  /// `body` or the query throws.
   /// - Throws: as ``query(_:_:_:)``.
   public func forEachRow(_ sql: String, _ values: [Value] = [], _ body: (borrowing Row) throws -> Void) throws {
     try forEachRow(of: prepare(sql), values, body)
@@ -167,8 +169,12 @@ public final class Session {
     return unsafe sqlite3_last_insert_rowid(database)
   }
 
-  /// Runs `body` in a transaction: committed when it returns, rolled back when it throws. Cannot be nested.
-  public func transaction<T>(_ kind: TransactionKind = .immediate, _ body: (Session) throws -> T) throws -> T {
+  /// Runs `body` in a transaction: committed when it returns, rolled back when it throws. Cannot be nested, and cannot begin
+  /// inside ``forEachRow(_:_:_:)``, which is one.
+  ///
+  /// - Parameter kind: nil for `.immediate` on a writer and `.deferred` on a reader.
+  public func transaction<T>(_ kind: TransactionKind? = nil, _ body: (Session) throws -> T) throws -> T {
+    let kind = kind ?? (writerLock == nil ? .deferred : .immediate)
     guard !isInTransaction else {
       throw EncryptedStorageError(
         .statement, operation: "begin", file: path, detail: "a transaction is already open on this connection")

@@ -109,6 +109,7 @@ internal import Glibc
 
   /// Back to the start, without parameters. The result repeats what `step` already reported.
   func reset() {
+    guard let statement = unsafe statement else { return }
     _ = unsafe sqlite3_reset(statement)
     _ = unsafe sqlite3_clear_bindings(statement)
   }

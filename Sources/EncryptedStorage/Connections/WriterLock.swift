@@ -8,11 +8,13 @@ internal import Glibc
 ///
 /// Not Sendable: belongs to one session.
 final class WriterLock {
+  private let database: String
   private let path: String
   private let timeout: Duration
   private var lock: FileLock?
 
   init(database: String, timeout: Duration) {
+    self.database = database
     path = database + "-writer.lock"
     self.timeout = timeout
   }
@@ -26,7 +28,7 @@ final class WriterLock {
     var pauseMicroseconds: UInt32 = 100
     while true {
       do throws(EncryptedStorageError) {
-        lock = try FileLock(path, operation: "write")
+        lock = try FileLock(path, database: database, operation: "write")
         return
       } catch {
         guard error.code == .busy else { throw error }

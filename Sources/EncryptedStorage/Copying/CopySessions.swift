@@ -16,9 +16,7 @@ enum CopySessions {
     do throws(EncryptedStorageError) {
       if let keys { try Opening.applyKey(keys, to: handle) }
       let database = try unsafe handle.opened("open")
-      guard unsafe CSQLCipher_db_config_no_checkpoint_on_close(database, 1) == SQLITE_OK,
-        unsafe CSQLCipher_db_config_trusted_schema(database, 0) == SQLITE_OK
-      else {
+      guard unsafe CSQLCipher_db_config_trusted_schema(database, 0) == SQLITE_OK else {
         throw EncryptedStorageError(.cipherUnavailable, operation: "open", file: path, detail: "a setting was refused")
       }
       let session = Session(handle: handle)

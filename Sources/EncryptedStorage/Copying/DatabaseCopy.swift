@@ -55,6 +55,7 @@ public struct DatabaseCopy: Sendable {
     let target = try FileSystem.absolutePath(destination)
     TemporaryFile.removeAbandoned(beside: target)
     guard !FileSystem.exists(target) else { throw FileSystem.alreadyExists(destination) }
+    try FileSystem.refuseForeignLog(beside: target)
     let path = try FileSystem.absolutePath(source)
     try RotationRecovery.settle(path)
     let temporary = TemporaryFile(beside: target)
@@ -70,6 +71,7 @@ public struct DatabaseCopy: Sendable {
       try output.synchronize()
       CrashPoint.reach("copy synchronized")
       try cancellation.check("copy")
+      try FileSystem.refuseForeignLog(beside: target)
       try FileSystem.publish(temporary.path, as: target)
       CrashPoint.reach("copy published")
       try FileSystem.synchronizeFolder(of: target)

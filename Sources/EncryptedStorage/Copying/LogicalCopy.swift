@@ -20,7 +20,7 @@ struct LogicalCopy {
     try target.transaction(.exclusive) { target in
       for object in schema where object.kind == .table { try target.execute(object.sql) }
       try createStatistics(schema)
-      let tables = try TableShape.all(of: source)
+      let tables = try TableShape.all(of: source).filter { try !$0.isStatistics || target.hasTable($0.name) }
       progress?.begin(total: Int64(tables.count))
       for table in tables {
         try copyRows(of: table)
@@ -45,8 +45,14 @@ struct LogicalCopy {
     }
   }
 
-  /// Tables whose names begin with `sqlite_` cannot be created by name; ANALYZE of the empty schema makes them.
+  /// Tables whose names begin with `sqlite_` cannot be created by name; ANALYZE of the empty schema makes those that this
+  /// library knows. Statistics that it does not know (`sqlite_stat4`) are left out: they are only hints.
   private func createStatistics(_ schema: [SchemaObject]) throws {
+    // The sequence table outlives the last AUTOINCREMENT table.
+    if schema.contains(where: { $0.kind == .sequence }), try !target.hasTable("sqlite_sequence") {
+      try target.execute("CREATE TABLE albergue_sequence (id INTEGER PRIMARY KEY AUTOINCREMENT)")
+      try target.execute("DROP TABLE albergue_sequence")
+    }
     if schema.contains(where: { $0.kind == .statistics }) { try target.execute("ANALYZE sqlite_schema") }
   }
 

@@ -46,6 +46,8 @@ struct TableShape {
   let storedColumns: [String]
 
   var quotedName: String { Self.quoted(name) }
+  /// Whether ANALYZE fills the table.
+  var isStatistics: Bool { name.hasPrefix("sqlite_stat") }
   /// Whether SQLite itself fills the table.
   var isInternal: Bool { name.hasPrefix("sqlite_") }
 
@@ -89,5 +91,12 @@ struct TableShape {
 
   private static func quoted(_ name: String) -> String {
     "\"" + name.replacing("\"", with: "\"\"") + "\""
+  }
+}
+
+extension Session {
+  /// Whether a table of this name is there.
+  func hasTable(_ name: String) throws(EncryptedStorageError) -> Bool {
+    try value("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?", [.text(name)]) != .integer(0)
   }
 }

@@ -13,13 +13,20 @@ package final class FileLock: Sendable {
 
   /// Takes the lock, creating the file (mode 0600) when it is not there.
   ///
+  /// - Parameters:
+  ///   - creating: whether a lock file that is not there is made.
+  ///   - database: whose owner and mode a new lock file gets, so that everyone who may write the database can lock it,
+  ///     also after a run as root was killed.
+  ///   - isShared: only looks whether somebody holds it, and keeps no other looker out.
   /// - Throws: `.busy` at once when another holder has it.
-  package init(_ path: String, creating: Bool = true, operation: String) throws(EncryptedStorageError) {
+  package init(
+    _ path: String, creating: Bool = true, database: String? = nil, isShared: Bool = false, operation: String
+  ) throws(EncryptedStorageError) {
     while true {
       let flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | (creating ? O_CREAT : 0)
       let descriptor = unsafe open(path, flags, 0o600)
       guard descriptor >= 0 else { throw FileSystem.failure(operation, path, errno) }
-      guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+      guard flock(descriptor, (isShared ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0 else {
         let code = errno
         close(descriptor)
         guard code == EWOULDBLOCK else { throw FileSystem.failure(operation, path, code) }
@@ -32,6 +39,14 @@ package final class FileLock: Sendable {
       if unsafe fstat(descriptor, &buffer) == 0, let named = FileSystem.status(path),
         named.isSameFile(as: FileSystem.Status(buffer))
       {
+        if creating, let owner = database.flatMap(FileSystem.status),
+          owner.owner != named.owner || owner.group != named.group
+            || owner.permissions & 0o666 != named.permissions
+        {
+          // Only its owner or root can, and only they need to.
+          _ = fchown(descriptor, owner.owner, owner.group)
+          _ = fchmod(descriptor, mode_t(owner.permissions & 0o666))
+        }
         self.path = path
         self.descriptor = descriptor
         return

@@ -81,6 +81,24 @@ package enum FileSystem {
     return absolute
   }
 
+  /// Makes sure that a new database file finds no log or journal of a former one under its name: SQLite would take it for
+  /// the new file's own and write the old content over it.
+  ///
+  /// - Throws: `.exists` naming the log or journal; empty ones are removed.
+  package static func refuseForeignLog(beside target: String) throws(EncryptedStorageError) {
+    for suffix in ["-wal", "-journal", RotationJournal.suffix] {
+      guard let status = status(target + suffix) else { continue }
+      guard status.byteCount == 0 else {
+        throw EncryptedStorageError(
+          .exists, operation: "create", file: target + suffix,
+          detail: "belongs to a former file of this name, and would be applied to the new one",
+          hint: "move it away, or choose another name")
+      }
+      try remove(target + suffix)
+    }
+    try remove(target + "-shm")
+  }
+
   /// The folder a path lies in, `.` when it names none.
   package static func folder(of path: String) -> String { split(path).folder }
 

@@ -40,10 +40,21 @@ package final class OutputFile: Sendable {
     if ftruncate(descriptor, off_t(byteCount)) != 0 { throw FileSystem.failure("truncate", path, errno) }
   }
 
-  /// Owner and mode as `status` says, as far as this user may set them.
+  /// Gives the file owner, group and mode of another one.
+  ///
+  /// - Throws: `.readOnly` when this user may not: the mode under another owner or group would shut the right ones out and
+  ///   let others in.
   package func adopt(_ status: FileSystem.Status) throws(EncryptedStorageError) {
-    // Only root can give files away; the mode matters in any case, and narrower than the source is never wrong.
-    _ = fchown(descriptor, status.owner, status.group)
+    var buffer = stat()
+    let isSame =
+      unsafe fstat(descriptor, &buffer) == 0 && buffer.st_uid == status.owner && buffer.st_gid == status.group
+    let keepsOwner = UInt32.max
+    let owner = buffer.st_uid == status.owner ? keepsOwner : status.owner
+    guard isSame || fchown(descriptor, owner, status.group) == 0 else {
+      throw EncryptedStorageError(
+        .readOnly, operation: "chown", file: path, detail: "the new file cannot get the owner and group of the old one",
+        hint: "run this as the owner of the file, or as root")
+    }
     if fchmod(descriptor, mode_t(status.permissions)) != 0 { throw FileSystem.failure("chmod", path, errno) }
   }
 

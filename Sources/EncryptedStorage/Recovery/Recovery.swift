@@ -88,6 +88,7 @@ public struct Recovery: Sendable {
     let target = try FileSystem.absolutePath(destination)
     TemporaryFile.removeAbandoned(beside: target)
     guard !FileSystem.exists(target) else { throw FileSystem.alreadyExists(destination) }
+    try FileSystem.refuseForeignLog(beside: target)
     let path = try FileSystem.absolutePath(source)
     try refuseWhatNoKeyCanOpen(path)
     let temporary = TemporaryFile(beside: target)
@@ -99,6 +100,7 @@ public struct Recovery: Sendable {
       try output.synchronize()
       CrashPoint.reach("recovery synchronized")
       try cancellation.check("recover")
+      try FileSystem.refuseForeignLog(beside: target)
       try FileSystem.publish(temporary.path, as: target)
       CrashPoint.reach("recovery published")
       try FileSystem.synchronizeFolder(of: target)

@@ -20,12 +20,6 @@ package final class ExclusiveSession {
       let file = try OpenedFile(handle)
       match = try factory.matchingKey(of: file, path: path)
       try Opening.applyKey(match.keys, to: handle)
-      let database = try unsafe handle.opened("open")
-      // Closing must not touch the log: by then its name belongs to the new file.
-      guard unsafe CSQLCipher_db_config_no_checkpoint_on_close(database, 1) == SQLITE_OK else {
-        throw EncryptedStorageError(
-          .cipherUnavailable, operation: "open", file: path, detail: "SQLite refused a connection setting")
-      }
       // Exclusive before the first read: in WAL mode the lock is then taken on the file itself.
       // Source: https://www.sqlite.org/pragma.html#pragma_locking_mode
       let session = Session(handle: handle)

@@ -95,7 +95,7 @@ public struct Rotation: Sendable {
 
   private func lockRotation(of path: String) throws(EncryptedStorageError) -> FileLock {
     do throws(EncryptedStorageError) {
-      return try FileLock(RotationJournal.path(for: path), operation: "rekey")
+      return try FileLock(RotationJournal.path(for: path), database: path, operation: "rekey")
     } catch {
       guard error.code == .busy else { throw error }
       throw EncryptedStorageError(

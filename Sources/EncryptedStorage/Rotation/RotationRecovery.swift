@@ -18,7 +18,8 @@ package enum RotationRecovery {
       lock = try FileLock(journalPath, creating: false, operation: "open")
     } catch {
       switch error.code {
-      case .missing: return false
+      // Somebody else's journal stays; FILE is complete either way.
+      case .missing, .readOnly: return false
       case .busy:
         throw EncryptedStorageError(
           .busy, operation: "open", file: path, detail: "its key is being rotated", hint: "try again when that is done")

@@ -14,6 +14,14 @@ package struct WriteAheadLogScan: Sendable {
     case brokenChain(frame: Int)
     /// A frame continues the checksum chain under other salts: it was altered.
     case alteredSalts(frame: Int)
+
+    /// Whether a committed frame fails its MAC, which no crash explains.
+    package var isUnauthenticFrame: Bool {
+      switch self {
+      case .notAuthentic, .otherKey: true
+      default: false
+      }
+    }
   }
 
   package struct Result: Sendable {
