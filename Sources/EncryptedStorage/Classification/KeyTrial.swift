@@ -69,9 +69,18 @@ package enum KeyTrial {
 
   /// Whether a match found earlier fits this file, too: one read and one HMAC.
   package static func confirm(_ match: KeyMatch, _ file: some StoredBytes) throws(EncryptedStorageError) -> Bool {
-    let page = try file.bytes(at: 0, count: match.format.pageSize)
-    guard page.count == match.format.pageSize, page.starts(with: match.keys.salt.bytes) else { return false }
-    return try isAuthentic(page, page: 1, match.keys)
+    let size = match.format.pageSize
+    let buffer = PageBuffer(byteCount: size)
+    let isWhole = try buffer.withMutableSpan(0..<size) { (span) throws(EncryptedStorageError) in
+      try file.read(into: &span, at: 0)
+    }
+    let salt = match.keys.salt.bytes
+    guard isWhole, buffer.withSpan(0..<size, { page in salt.indices.allSatisfy { page.byte(at: $0) == salt[$0] } })
+    else {
+      return false
+    }
+    let codec = try PageCodec(match.keys)
+    return buffer.withSpan(0..<size) { codec.isAuthentic($0, number: 1) }
   }
 
   /// `bytes` begins with the page.

@@ -348,7 +348,8 @@ public final class ConnectionFactory: Sendable {
   private static func set(
     _ pragma: String, _ setting: String, expecting expected: String, _ handle: DatabaseHandle
   ) throws(EncryptedStorageError) {
-    guard try Opening.text("PRAGMA \(pragma)", on: handle) != expected else { return }
+    // SQLCipher's default is never the one for temporary data; the others often are as they should be.
+    if pragma != "temp_store", try Opening.text("PRAGMA \(pragma)", on: handle) == expected { return }
     try Opening.run("PRAGMA \(pragma)=\(setting)", on: handle)
     guard try Opening.text("PRAGMA \(pragma)", on: handle) == expected else {
       throw EncryptedStorageError(

@@ -1,3 +1,4 @@
+internal import COpenSSL
 internal import CSQLCipher
 internal import EncryptionKeys
 internal import Synchronization
@@ -89,7 +90,9 @@ enum Opening {
   private static func key(_ handle: DatabaseHandle, with keys: PageKeys) throws(EncryptedStorageError) {
     let database = try unsafe handle.opened("key")
     let byteCount = EncryptionKey.byteCount + Salt.byteCount
-    let literal = unsafe SecretBytes(count: 2 + 2 * byteCount + 1) { target in
+    // On the stack and wiped at once: locked pages would cost more than all the rest of the call.
+    let result = unsafe withUnsafeTemporaryAllocation(byteCount: 2 + 2 * byteCount + 1, alignment: 1) { target in
+      defer { unsafe OPENSSL_cleanse(target.baseAddress, target.count) }
       unsafe target[0] = UInt8(ascii: "x")
       unsafe target[1] = UInt8(ascii: "'")
       unsafe keys.encryptionKey.withUnsafeBytes { key in
@@ -100,9 +103,7 @@ enum Opening {
         }
       }
       unsafe target[2 + 2 * byteCount] = UInt8(ascii: "'")
-    }
-    let result = unsafe literal.withUnsafeBytes { bytes in
-      unsafe sqlite3_key_v2(database, "main", bytes.baseAddress, Int32(bytes.count))
+      return unsafe sqlite3_key_v2(database, "main", target.baseAddress, Int32(target.count))
     }
     guard result == SQLITE_OK else {
       throw EncryptedStorageError(
