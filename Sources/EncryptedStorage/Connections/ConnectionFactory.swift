@@ -260,7 +260,7 @@ public final class ConnectionFactory: Sendable {
       try output.synchronize()
       try FileSystem.refuseForeignLog(beside: absolute)
       try FileSystem.publish(temporary.path, as: absolute)
-      try FileSystem.synchronizeFolder(of: absolute)
+      try FileSystem.synchronizeName(of: absolute)
     } catch {
       throw error.naming(file: path)
     }

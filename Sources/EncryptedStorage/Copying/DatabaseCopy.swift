@@ -74,7 +74,7 @@ public struct DatabaseCopy: Sendable {
       try FileSystem.refuseForeignLog(beside: target)
       try FileSystem.publish(temporary.path, as: target)
       CrashPoint.reach("copy published")
-      try FileSystem.synchronizeFolder(of: target)
+      try FileSystem.synchronizeName(of: target)
       let tables = try session.value(
         "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'")
       return Outcome(

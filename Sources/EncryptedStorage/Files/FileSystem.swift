@@ -164,6 +164,18 @@ package enum FileSystem {
     if fsync(descriptor) != 0, errno != EINVAL { throw failure("fsync", folder, errno) }
   }
 
+  /// Makes the name of a file that was just put in place durable.
+  ///
+  /// - Throws: `.inputOutput`, saying that the file is in place all the same.
+  package static func synchronizeName(of path: String) throws(EncryptedStorageError) {
+    do throws(EncryptedStorageError) { try synchronizeFolder(of: path) } catch {
+      throw EncryptedStorageError(
+        error.code, operation: "fsync", file: path,
+        detail: "the new file is in place, but its name may not survive a power cut: \(error.detail)",
+        hint: "check the disk, then run albergue-crypt verify")
+    }
+  }
+
   package static func alreadyExists(_ path: String) -> EncryptedStorageError {
     EncryptedStorageError(
       .exists, operation: "create", file: path, detail: "the file exists and is not overwritten",

@@ -103,7 +103,7 @@ public struct Recovery: Sendable {
       try FileSystem.refuseForeignLog(beside: target)
       try FileSystem.publish(temporary.path, as: target)
       CrashPoint.reach("recovery published")
-      try FileSystem.synchronizeFolder(of: target)
+      try FileSystem.synchronizeName(of: target)
       return outcome
     } catch {
       throw error.naming(file: source)

@@ -58,7 +58,7 @@ public struct Rotation: Sendable {
   /// Rotates one file. Cancelling the task undoes it.
   ///
   /// - Throws: `.busy` while anyone else has the file open; `.damaged` when a page is not authentic; `.diskFull`,
-  ///   `.readOnly`, `.wrongKey`, `.cancelled`. Whatever is thrown, the file is as it was.
+  ///   `.readOnly`, `.wrongKey`, `.cancelled`. The file is as it was, unless the error says that the new one is in place.
   public func run(_ path: String) async throws -> Outcome {
     try await BlockingWork.run { cancellation in try self.rotate(path, cancellation) }
   }
@@ -157,7 +157,7 @@ public struct Rotation: Sendable {
     CrashPoint.reach("log removed")
     try FileSystem.rename(temporary.path, to: path)
     CrashPoint.reach("renamed")
-    try FileSystem.synchronizeFolder(of: path)
+    try FileSystem.synchronizeName(of: path)
     CrashPoint.reach("folder synchronized")
     var outcome = Outcome(
       method: method, pageCount: UInt32(clamping: (FileSystem.status(path)?.byteCount ?? 0) / Int64(format.pageSize)),
