@@ -233,19 +233,15 @@ public final class ConnectionFactory: Sendable {
 
   /// Makes an empty encrypted database: complete under its name, or not there.
   package func createDatabase(_ path: String) throws(EncryptedStorageError) {
-    let absolute = try FileSystem.absolutePath(path)
-    guard !FileSystem.exists(absolute) else { throw FileSystem.alreadyExists(path) }
-    TemporaryFile.removeAbandoned(beside: absolute)
-    try FileSystem.refuseForeignLog(beside: absolute)
+    let file = try NewDatabaseFile(path)
+    defer { file.discard() }
     guard let material = candidates.first else {
       throw EncryptedStorageError(.noKey, operation: "create", file: path, detail: "no key was given")
     }
-    let temporary = TemporaryFile(beside: absolute)
-    defer { temporary.discard() }
     do throws(EncryptedStorageError) {
       // The file gets its mode before SQLite writes to it.
-      let output = try OutputFile(creating: temporary.path)
-      let handle = try Opening.open(temporary.path, Opening.Mode(), interrupter: Interrupter())
+      let output = try OutputFile(creating: file.temporaryPath)
+      let handle = try Opening.open(file.temporaryPath, Opening.Mode(), interrupter: Interrupter())
       defer { handle.close() }
       let keys: PageKeys
       do {
@@ -258,9 +254,7 @@ public final class ConnectionFactory: Sendable {
       }
       handle.close()
       try output.synchronize()
-      try FileSystem.refuseForeignLog(beside: absolute)
-      try FileSystem.publish(temporary.path, as: absolute)
-      try FileSystem.synchronizeName(of: absolute)
+      try file.publish()
     } catch {
       throw error.naming(file: path)
     }

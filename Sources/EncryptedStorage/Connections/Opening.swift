@@ -10,7 +10,6 @@ internal import Synchronization
 enum Opening {
   /// How SQLite opens the file.
   struct Mode: Sendable {
-    var creates = false
     /// For media that nobody can write, with no log beside: SQLite then needs no lock and no shared memory.
     /// Source: https://www.sqlite.org/uri.html#uriimmutable
     var isImmutable = false
@@ -23,7 +22,6 @@ enum Opening {
     try prepareLibrary()
     var pointer: OpaquePointer?
     var flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_EXRESCODE
-    if mode.creates { flags |= SQLITE_OPEN_CREATE }
     // An absolute path never starts with `file:`, so it is never taken for a URI by accident.
     var name = path
     if mode.isImmutable {

@@ -52,14 +52,10 @@ public struct DatabaseCopy: Sendable {
   private func copy(
     _ source: String, _ destination: String, _ cancellation: Cancellation
   ) throws(EncryptedStorageError) -> Outcome {
-    let target = try FileSystem.absolutePath(destination)
-    TemporaryFile.removeAbandoned(beside: target)
-    guard !FileSystem.exists(target) else { throw FileSystem.alreadyExists(destination) }
-    try FileSystem.refuseForeignLog(beside: target)
+    let target = try NewDatabaseFile(destination)
+    defer { target.discard() }
     let path = try FileSystem.absolutePath(source)
     try RotationRecovery.settle(path)
-    let temporary = TemporaryFile(beside: target)
-    defer { temporary.discard() }
     do throws(EncryptedStorageError) {
       let keys = try sourceKeys(of: path)
       let session = try CopySessions.openSource(path, keys: keys?.keys)
@@ -67,18 +63,15 @@ public struct DatabaseCopy: Sendable {
       try verify(session, path, keys?.keys, cancellation)
       let output = try EncryptedCopy(
         source: session, target: try copyTarget(session), progress: progress, cancellation: cancellation
-      ).write(to: temporary.path)
+      ).write(to: target.temporaryPath)
       try output.synchronize()
       CrashPoint.reach("copy synchronized")
       try cancellation.check("copy")
-      try FileSystem.refuseForeignLog(beside: target)
-      try FileSystem.publish(temporary.path, as: target)
-      CrashPoint.reach("copy published")
-      try FileSystem.synchronizeName(of: target)
+      try target.publish()
       let tables = try session.value(
         "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'")
       return Outcome(
-        sourceKeyID: keys?.material.id, byteCount: FileSystem.status(target)?.byteCount ?? 0,
+        sourceKeyID: keys?.material.id, byteCount: FileSystem.status(target.path)?.byteCount ?? 0,
         tableCount: Int(tables.integer ?? 0))
     } catch {
       throw error.naming(file: source)

@@ -85,25 +85,18 @@ public struct Recovery: Sendable {
   private func recover(
     _ source: String, _ destination: String, _ cancellation: Cancellation
   ) throws(EncryptedStorageError) -> Outcome {
-    let target = try FileSystem.absolutePath(destination)
-    TemporaryFile.removeAbandoned(beside: target)
-    guard !FileSystem.exists(target) else { throw FileSystem.alreadyExists(destination) }
-    try FileSystem.refuseForeignLog(beside: target)
+    let target = try NewDatabaseFile(destination)
+    defer { target.discard() }
     let path = try FileSystem.absolutePath(source)
     try refuseWhatNoKeyCanOpen(path)
-    let temporary = TemporaryFile(beside: target)
-    defer { temporary.discard() }
     do throws(EncryptedStorageError) {
       let image = try DatabaseImage(path, materials: keys)
       let census = try ImageCensus(of: image, progress: progress, cancellation: cancellation)
-      let (output, outcome) = try write(image, census, to: temporary, cancellation)
+      let (output, outcome) = try write(image, census, to: target, cancellation)
       try output.synchronize()
       CrashPoint.reach("recovery synchronized")
       try cancellation.check("recover")
-      try FileSystem.refuseForeignLog(beside: target)
-      try FileSystem.publish(temporary.path, as: target)
-      CrashPoint.reach("recovery published")
-      try FileSystem.synchronizeName(of: target)
+      try target.publish()
       return outcome
     } catch {
       throw error.naming(file: source)
@@ -131,7 +124,7 @@ public struct Recovery: Sendable {
 
   /// Page by page when nothing is lost and the pages fit the new format; otherwise row by row.
   private func write(
-    _ image: DatabaseImage, _ census: ImageCensus, to temporary: TemporaryFile, _ cancellation: Cancellation
+    _ image: DatabaseImage, _ census: ImageCensus, to file: NewDatabaseFile, _ cancellation: Cancellation
   ) throws(EncryptedStorageError) -> (OutputFile, Outcome) {
     var notes = image.notes
     let keys: PageKeys
@@ -140,17 +133,17 @@ public struct Recovery: Sendable {
     }
     if census.lost.count == 0, image.header != nil, image.keys.format == profile.format {
       let recovery = PageRecovery(image: image, targetKeys: keys, progress: progress, cancellation: cancellation)
-      if let output = try recovery.write(to: temporary.path) {
+      if let output = try recovery.write(to: file.temporaryPath) {
         var report = RowRecovery.Report()
         report.notes = notes
         return (output, outcome(.pages, image, census, report))
       }
       notes.append("every page is authentic, but together they make no sound database; rows were saved instead")
-      temporary.discard()
+      file.discard()
     }
     var (output, report) = try RowRecovery(
       image: image, census: census, targetKeys: keys, progress: progress, cancellation: cancellation
-    ).write(to: temporary.path)
+    ).write(to: file.temporaryPath)
     report.notes = notes + report.notes
     return (output, outcome(.rows, image, census, report))
   }
