@@ -24,6 +24,8 @@ public final class ConnectionFactory: Sendable {
     public var cacheKibibytes = 2000
     /// Whether a commit waits for the disk (`FULL`), or may be lost, never torn, on a power failure (`NORMAL`).
     public var waitsForDisk = true
+    /// SQLite's VFS below every file; tests put one there that fails on purpose.
+    package var fileSystem = "unix"
 
     /// The defaults.
     public init() {}
@@ -128,7 +130,9 @@ public final class ConnectionFactory: Sendable {
     for _ in 1...3 {
       if settlesRotation { try RotationRecovery.settle(absolute, logger: logger) }
       let handle = try Opening.open(
-        absolute, Opening.Mode(isImmutable: Opening.isUnwritable(absolute)), interrupter: interrupter)
+        absolute,
+        Opening.Mode(isImmutable: Opening.isUnwritable(absolute), fileSystem: configuration.fileSystem),
+        interrupter: interrupter)
       do throws(EncryptedStorageError) {
         let file = try OpenedFile(handle)
         let match = try matchingKey(of: file, path: absolute)
@@ -241,7 +245,8 @@ public final class ConnectionFactory: Sendable {
     do throws(EncryptedStorageError) {
       // The file gets its mode before SQLite writes to it.
       let output = try OutputFile(creating: file.temporaryPath)
-      let handle = try Opening.open(file.temporaryPath, Opening.Mode(), interrupter: Interrupter())
+      let handle = try Opening.open(
+        file.temporaryPath, Opening.Mode(fileSystem: configuration.fileSystem), interrupter: Interrupter())
       defer { handle.close() }
       let keys: PageKeys
       do {

@@ -13,6 +13,8 @@ enum Opening {
     /// For media that nobody can write, with no log beside: SQLite then needs no lock and no shared memory.
     /// Source: https://www.sqlite.org/uri.html#uriimmutable
     var isImmutable = false
+    /// The name of SQLite's VFS through which the file is read and written.
+    var fileSystem = "unix"
   }
 
   /// Opens without a key: only to look at the stored bytes, or for a plaintext source.
@@ -28,7 +30,7 @@ enum Opening {
       flags |= SQLITE_OPEN_URI
       name = "file:" + percentEncoded(path) + "?immutable=1"
     }
-    let result = unsafe sqlite3_open_v2(name, &pointer, flags, "unix")
+    let result = unsafe sqlite3_open_v2(name, &pointer, flags, mode.fileSystem)
     guard result == SQLITE_OK, let pointer = unsafe pointer else {
       unsafe sqlite3_close_v2(pointer)
       throw SQLiteResult.error(result, operation: "open", file: path)
