@@ -44,6 +44,10 @@ let package = Package(
       ],
       swiftSettings: memorySafe),
     .target(
+      name: "PageStore",
+      dependencies: ["EncryptedStorage", "CSQLCipher"],
+      swiftSettings: memorySafe),
+    .target(
       name: "Verification",
       dependencies: ["EncryptedStorage", "EncryptionKeys"],
       swiftSettings: memorySafe),
@@ -80,6 +84,10 @@ let package = Package(
     .testTarget(
       name: "EncryptedStorageTests",
       dependencies: ["EncryptedStorage", "EncryptionKeys", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "PageStoreTests",
+      dependencies: ["PageStore", "EncryptedStorage", "EncryptionKeys", "TestSupport"],
       swiftSettings: strict),
     .testTarget(
       name: "VerificationTests",

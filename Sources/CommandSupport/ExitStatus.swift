@@ -27,8 +27,9 @@ public enum ExitStatus: Int32, Sendable {
   public init(_ error: EncryptedStorageError) {
     switch error.code {
     case .wrongKey, .noKey, .profileMismatch, .denied, .keyUnusable: self = .noPermission
-    case .plaintext, .notADatabase, .damaged, .unsupportedFormat: self = .dataError
-    case .busy: self = .temporaryFailure
+    case .plaintext, .notADatabase, .damaged, .unsupportedFormat, .pageStore: self = .dataError
+    case .busy, .incomplete: self = .temporaryFailure
+    case .positionMismatch, .remoteMismatch, .invalidPages: self = .protocolError
     case .diskFull, .readOnly, .inputOutput, .closed: self = .inputOutput
     case .missing: self = .noInput
     case .exists: self = .cannotCreate

@@ -26,6 +26,10 @@ public final class ConnectionFactory: Sendable {
     public var waitsForDisk = true
     /// SQLite's VFS below every file; tests put one there that fails on purpose.
     package var fileSystem = "unix"
+    /// Shows the images of page stores as databases; nil refuses page stores.
+    package var mounting: (any ImageMounting)?
+    /// Page cache of the container below a mounted image in KiB; nil makes it fit the size of the image.
+    package var containerCacheKibibytes: Int?
 
     /// The defaults.
     public init() {}
@@ -78,12 +82,22 @@ public final class ConnectionFactory: Sendable {
     self.logger = logger
   }
 
+  /// The same factory, with another way to mount page stores.
+  package func mounting(_ mounting: any ImageMounting) -> ConnectionFactory {
+    var configuration = configuration
+    configuration.mounting = mounting
+    return ConnectionFactory(
+      candidates: candidates, pinnedProfile: pinnedProfile, creationProfile: creationProfile,
+      configuration: configuration, logger: logger)
+  }
+
   // MARK: - Connections
 
-  /// Opens an existing encrypted database.
+  /// Opens an existing encrypted database, or the database inside a page store.
   ///
   /// - Throws: `.missing`, `.notADatabase`, `.plaintext`, `.wrongKey`, `.profileMismatch`, `.unsupportedFormat`,
-  ///   `.damaged`, `.busy`, `.readOnly`, `.inputOutput`.
+  ///   `.damaged`, `.busy`, `.readOnly`, `.inputOutput`; `.pageStore` when the configuration mounts no page stores,
+  ///   `.incomplete` while a store's image is not whole, `.denied` for a writer of a replica.
   public func open(_ path: String, _ access: Access = .reader) async throws -> Connection {
     try await Connection.make { interrupter throws(EncryptedStorageError) in
       try self.openSession(path, access, interrupter: interrupter)
@@ -115,15 +129,32 @@ public final class ConnectionFactory: Sendable {
     return ConnectionPool(writer: writer, readers: readers)
   }
 
+  /// Opens the container of a page store: the database that holds pages, not the one that they make.
+  package func openContainer(_ path: String, _ access: Access) async throws -> Connection {
+    try await Connection.make { interrupter throws(EncryptedStorageError) in
+      try self.openSession(path, access, interrupter: interrupter, view: .container)
+    }
+  }
+
   // MARK: - Sessions, blocking, for threads that may block
 
+  /// What a session on a page store works on. Other files have only one view.
+  package enum View: Sendable {
+    /// The database whose pages are stored.
+    case image
+    /// The database that stores them.
+    case container
+  }
+
   /// Opens a session on the calling thread.
-  package func openSession(_ path: String, _ access: Access) throws(EncryptedStorageError) -> Session {
-    try openSession(path, access, interrupter: Interrupter())
+  package func openSession(
+    _ path: String, _ access: Access, view: View = .image
+  ) throws(EncryptedStorageError) -> Session {
+    try openSession(path, access, interrupter: Interrupter(), view: view)
   }
 
   func openSession(
-    _ path: String, _ access: Access, interrupter: Interrupter, settlesRotation: Bool = true
+    _ path: String, _ access: Access, interrupter: Interrupter, view: View = .image, settlesRotation: Bool = true
   ) throws(EncryptedStorageError) -> Session {
     let absolute = try FileSystem.existingFile(path)
     // A rotation of another process can rename a new file into place between our open and our first read.
@@ -131,8 +162,7 @@ public final class ConnectionFactory: Sendable {
       if settlesRotation { try RotationRecovery.settle(absolute, logger: logger) }
       let handle = try Opening.open(
         absolute,
-        Opening.Mode(isImmutable: Opening.isUnwritable(absolute), fileSystem: configuration.fileSystem),
-        interrupter: interrupter)
+        Opening.Mode(isImmutable: Opening.isUnwritable(absolute), fileSystem: configuration.fileSystem))
       do throws(EncryptedStorageError) {
         let file = try OpenedFile(handle)
         let match = try matchingKey(of: file, path: absolute)
@@ -143,7 +173,19 @@ public final class ConnectionFactory: Sendable {
           handle.close()
           continue
         }
-        return try configure(handle, access)
+        let isPageStore =
+          try Opening.text("PRAGMA application_id", on: handle) == String(PageStoreMark.applicationID)
+        switch (isPageStore, view) {
+        case (false, .image), (true, .container):
+          handle.attach(interrupter)
+          return try configure(handle, access, ownsWriterLock: true)
+        case (true, .image):
+          return try mountImage(handle, absolute, access, interrupter)
+        case (false, .container):
+          throw EncryptedStorageError(
+            .notADatabase, operation: "open", file: path, detail: "an encrypted database, not a page store",
+            hint: "name the file that albergue-crypt init --replica or a sync made")
+        }
       } catch {
         handle.close()
         throw error.naming(file: path, keyID: nil)
@@ -151,6 +193,29 @@ public final class ConnectionFactory: Sendable {
     }
     throw EncryptedStorageError(
       .busy, operation: "open", file: path, detail: "the file is being replaced", hint: "try again")
+  }
+
+  /// Opens the database inside a page store, on a container that is open.
+  private func mountImage(
+    _ container: DatabaseHandle, _ path: String, _ access: Access, _ interrupter: Interrupter
+  ) throws(EncryptedStorageError) -> Session {
+    guard let mounting = configuration.mounting else {
+      throw EncryptedStorageError(
+        .pageStore, operation: "open", file: path, detail: "a page store, where a plain encrypted database is needed",
+        hint: "export its database with albergue-crypt export")
+    }
+    // What happens on the container belongs to statements of the image, under the lock that these hold.
+    let containerSession = try configure(container, access, ownsWriterLock: false)
+    let mountPoint = try mounting.mount(containerSession, access)
+    let handle = try Opening.open(path, Opening.Mode(mountPoint: mountPoint))
+    do throws(EncryptedStorageError) {
+      handle.attach(interrupter)
+      try Opening.run("SELECT count(*) FROM sqlite_schema", on: handle)
+      return try configure(handle, access, ownsWriterLock: true, container: containerSession)
+    } catch {
+      handle.close()
+      throw error
+    }
   }
 
   /// The keys of this factory but one, to recognise pages under them.
@@ -235,8 +300,10 @@ public final class ConnectionFactory: Sendable {
 
   // MARK: - Creating
 
-  /// Makes an empty encrypted database: complete under its name, or not there.
-  package func createDatabase(_ path: String) throws(EncryptedStorageError) {
+  /// Makes an encrypted database: complete under its name, or not there.
+  ///
+  /// - Parameter script: run on the empty database before it gets its name.
+  package func createDatabase(_ path: String, script: String = "") throws(EncryptedStorageError) {
     let file = try NewDatabaseFile(path)
     defer { file.discard() }
     guard let material = candidates.first else {
@@ -245,8 +312,7 @@ public final class ConnectionFactory: Sendable {
     do throws(EncryptedStorageError) {
       // The file gets its mode before SQLite writes to it.
       let output = try OutputFile(creating: file.temporaryPath)
-      let handle = try Opening.open(
-        file.temporaryPath, Opening.Mode(fileSystem: configuration.fileSystem), interrupter: Interrupter())
+      let handle = try Opening.open(file.temporaryPath, Opening.Mode(fileSystem: configuration.fileSystem))
       defer { handle.close() }
       let keys: PageKeys
       do {
@@ -257,6 +323,7 @@ public final class ConnectionFactory: Sendable {
       for sql in ["PRAGMA journal_mode=DELETE", "PRAGMA user_version=1", "PRAGMA user_version=0"] {
         try Opening.run(sql, on: handle)
       }
+      try Opening.run("PRAGMA temp_store=MEMORY; \(script)", on: handle)
       handle.close()
       try output.synchronize()
       try file.publish()
@@ -292,8 +359,8 @@ public final class ConnectionFactory: Sendable {
 
   /// The first page through SQLCipher: from here on its view and ours agree, or the open fails.
   private func read(_ handle: DatabaseHandle, _ match: KeyMatch) throws(EncryptedStorageError) {
-    let milliseconds = Int32(clamping: Self.milliseconds(configuration.busyTimeout))
-    _ = unsafe sqlite3_busy_timeout(try handle.opened("open"), milliseconds)
+    _ = unsafe sqlite3_busy_timeout(
+      try handle.opened("open"), Int32(clamping: Self.milliseconds(configuration.busyTimeout)))
     do { try Opening.run("SELECT count(*) FROM sqlite_schema", on: handle) } catch {
       guard let code = error.resultCode, [SQLITE_NOTADB, SQLITE_CORRUPT].contains(code & 0xff) else { throw error }
       throw EncryptedStorageError(
@@ -305,7 +372,12 @@ public final class ConnectionFactory: Sendable {
     }
   }
 
-  private func configure(_ handle: DatabaseHandle, _ access: Access) throws(EncryptedStorageError) -> Session {
+  /// - Parameters:
+  ///   - ownsWriterLock: false for a container, whose writes happen under the lock of the image's session.
+  ///   - container: of a mounted image.
+  private func configure(
+    _ handle: DatabaseHandle, _ access: Access, ownsWriterLock: Bool, container: Session? = nil
+  ) throws(EncryptedStorageError) -> Session {
     let database = try unsafe handle.opened("open")
     guard unsafe CSQLCipher_db_config_defensive(database, 1) == SQLITE_OK,
       unsafe CSQLCipher_db_config_trusted_schema(database, 0) == SQLITE_OK,
@@ -315,9 +387,12 @@ public final class ConnectionFactory: Sendable {
       throw EncryptedStorageError(
         .cipherUnavailable, operation: "open", file: handle.path, detail: "SQLite refused a connection setting")
     }
+    _ = unsafe sqlite3_busy_timeout(database, Int32(clamping: Self.milliseconds(configuration.busyTimeout)))
     let session = Session(
       handle: handle,
-      writerLock: access == .writer ? WriterLock(database: handle.path, timeout: configuration.busyTimeout) : nil)
+      writerLock: access == .writer && ownsWriterLock
+        ? WriterLock(database: handle.path, timeout: configuration.busyTimeout) : nil,
+      container: container)
     let busyTimeout = String(Self.milliseconds(configuration.busyTimeout))
     guard try Opening.text("PRAGMA busy_timeout", on: handle) == busyTimeout else {
       throw EncryptedStorageError(
@@ -333,6 +408,8 @@ public final class ConnectionFactory: Sendable {
       handle)
     switch access {
     case .reader: try Opening.run("PRAGMA query_only=ON", on: handle)
+    // Nothing but pages goes to a container; the journal of an image stays in memory.
+    case .writer where container != nil: try Self.set("journal_mode", "MEMORY", expecting: "memory", handle)
     case .writer: try Self.set("journal_mode", "WAL", expecting: "wal", handle)
     }
     guard unsafe Authorizer.install(on: database) == SQLITE_OK else {

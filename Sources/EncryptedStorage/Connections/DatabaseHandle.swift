@@ -9,26 +9,31 @@ internal import CSQLCipher
 @safe final class DatabaseHandle {
   let path: String
   private(set) var pointer: OpaquePointer?
-  private let interrupter: Interrupter
+  private var interrupter: Interrupter?
   /// Set while a rollback must run although the task is cancelled.
   var isIgnoringCancellation = false
   /// Set when a rollback failed: the connection then refuses everything, rather than stay half-open.
   var isPoisoned = false
 
-  init(path: String, pointer: OpaquePointer, interrupter: Interrupter) {
+  init(path: String, pointer: OpaquePointer) {
     self.path = path
     unsafe self.pointer = pointer
-    self.interrupter = interrupter
-    unsafe interrupter.attach(pointer)
   }
 
   deinit { close() }
+
+  /// From now on `interrupter` stops this handle's statements.
+  func attach(_ interrupter: Interrupter) {
+    guard let open = unsafe pointer else { return }
+    self.interrupter = interrupter
+    unsafe interrupter.attach(open)
+  }
 
   /// Closes; statements not yet finalised keep SQLite's handle as a zombie until they are.
   /// Source: https://www.sqlite.org/c3ref/close.html
   func close() {
     guard let open = unsafe pointer else { return }
-    interrupter.detach()
+    interrupter?.detach()
     unsafe sqlite3_close_v2(open)
     unsafe pointer = nil
   }

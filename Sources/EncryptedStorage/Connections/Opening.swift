@@ -15,22 +15,23 @@ enum Opening {
     var isImmutable = false
     /// The name of SQLite's VFS through which the file is read and written.
     var fileSystem = "unix"
+    /// What an image is opened on; the VFS is then that of the mount.
+    var mountPoint: MountPoint?
   }
 
   /// Opens without a key: only to look at the stored bytes, or for a plaintext source.
-  static func open(_ path: String, _ mode: Mode, interrupter: Interrupter) throws(EncryptedStorageError)
-    -> DatabaseHandle
-  {
+  static func open(_ path: String, _ mode: Mode) throws(EncryptedStorageError) -> DatabaseHandle {
     try prepareLibrary()
     var pointer: OpaquePointer?
     var flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_EXRESCODE
     // An absolute path never starts with `file:`, so it is never taken for a URI by accident.
     var name = path
-    if mode.isImmutable {
+    if let parameter = mode.isImmutable ? "immutable=1" : mode.mountPoint?.parameter {
       flags |= SQLITE_OPEN_URI
-      name = "file:" + percentEncoded(path) + "?immutable=1"
+      name = "file:" + percentEncoded(path) + "?" + parameter
     }
-    let result = unsafe sqlite3_open_v2(name, &pointer, flags, mode.fileSystem)
+    let fileSystem = mode.mountPoint?.fileSystem ?? mode.fileSystem
+    let result = unsafe sqlite3_open_v2(name, &pointer, flags, fileSystem)
     guard result == SQLITE_OK, let pointer = unsafe pointer else {
       unsafe sqlite3_close_v2(pointer)
       throw SQLiteResult.error(result, operation: "open", file: path)
@@ -41,7 +42,7 @@ enum Opening {
       throw EncryptedStorageError(
         .cipherUnavailable, operation: "open", file: path, detail: "SQLite refused a connection setting")
     }
-    return unsafe DatabaseHandle(path: path, pointer: pointer, interrupter: interrupter)
+    return unsafe DatabaseHandle(path: path, pointer: pointer)
   }
 
   /// Gives the handle its key and the format of the file.

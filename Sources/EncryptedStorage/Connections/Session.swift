@@ -13,15 +13,21 @@ public final class Session {
   let handle: DatabaseHandle
   /// Nil on a session that does not write.
   private let writerLock: WriterLock?
+  /// Of a mounted image: the database that holds its pages. It is closed by the mount.
+  private let container: Session?
   private var statements: [String: Statement] = [:]
   private var cachedTexts: [String] = []
 
   private static let cachedStatementCount = 64
 
-  init(handle: DatabaseHandle, writerLock: WriterLock? = nil) {
+  init(handle: DatabaseHandle, writerLock: WriterLock? = nil, container: Session? = nil) {
     self.handle = handle
     self.writerLock = writerLock
+    self.container = container
   }
+
+  /// The handle itself, for the mount of an image, which works on its container below the level of statements.
+  package var databasePointer: OpaquePointer? { unsafe handle.pointer }
 
   /// The file, as an absolute path.
   public var path: String { handle.path }
@@ -211,7 +217,7 @@ public final class Session {
       throw EncryptedStorageError(
         .denied, operation: "checkpoint", file: path, detail: "only a writer outside a transaction can checkpoint")
     }
-    let database = try unsafe handle.opened("checkpoint")
+    let database = try unsafe (container ?? self).handle.opened("checkpoint")
     try writerLock.acquire()
     defer { writerLock.release() }
     // TRUNCATE takes SQLite's write lock too, which keeps programs out that do not know ours.
@@ -222,7 +228,7 @@ public final class Session {
   }
 
   /// Checkpoints when the log has grown beyond `byteCount`.
-  func checkpoint(whenLogExceeds byteCount: Int64) throws(EncryptedStorageError) {
+  package func checkpoint(whenLogExceeds byteCount: Int64) throws(EncryptedStorageError) {
     guard let status = FileSystem.status(path + "-wal"), status.byteCount > byteCount else { return }
     try checkpoint()
   }

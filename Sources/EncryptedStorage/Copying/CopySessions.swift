@@ -12,7 +12,7 @@ enum CopySessions {
     _ path: String, keys: PageKeys?, isImmutable: Bool = false
   ) throws(EncryptedStorageError) -> Session {
     let handle = try Opening.open(
-      path, Opening.Mode(isImmutable: isImmutable || Opening.isUnwritable(path)), interrupter: Interrupter())
+      path, Opening.Mode(isImmutable: isImmutable || Opening.isUnwritable(path)))
     do throws(EncryptedStorageError) {
       if let keys { try Opening.applyKey(keys, to: handle) }
       let database = try unsafe handle.opened("open")
@@ -42,7 +42,7 @@ enum CopySessions {
   ///   - keys: nil for a plaintext file.
   ///   - pageSize: of a plaintext file; an encrypted one has its format's.
   static func openTarget(_ path: String, keys: PageKeys?, pageSize: Int) throws(EncryptedStorageError) -> Session {
-    let handle = try Opening.open(path, Opening.Mode(), interrupter: Interrupter())
+    let handle = try Opening.open(path, Opening.Mode())
     do throws(EncryptedStorageError) {
       if let keys { try Opening.applyKey(keys, to: handle) }
       let session = Session(handle: handle)

@@ -21,6 +21,16 @@ public struct EncryptedStorageError: Error, Sendable, CustomStringConvertible {
     case profileMismatch
     /// A format that is recognised and refused: legacy SQLCipher, Turso's own encryption, a newer store.
     case unsupportedFormat
+    /// A page store, where a plain encrypted database is needed.
+    case pageStore
+    /// A page store whose image is not whole yet.
+    case incomplete
+    /// Pages that do not follow the position the store is at.
+    case positionMismatch
+    /// Pages of another remote, or of another generation of it, than the store's.
+    case remoteMismatch
+    /// Pages that cannot be part of the image they claim to make.
+    case invalidPages
     /// Another connection or process holds a lock, or has the file open.
     case busy
     /// No space left on the device, or a file size limit.

@@ -14,8 +14,7 @@ package final class ExclusiveSession {
   /// - Throws: `.busy` when any other connection, or any other process that can be seen, has the file open; what opening
   ///   throws otherwise.
   package init(_ path: String, factory: ConnectionFactory) throws(EncryptedStorageError) {
-    let interrupter = Interrupter()
-    let handle = try Opening.open(path, Opening.Mode(), interrupter: interrupter)
+    let handle = try Opening.open(path, Opening.Mode())
     do throws(EncryptedStorageError) {
       let file = try OpenedFile(handle)
       match = try factory.matchingKey(of: file, path: path)

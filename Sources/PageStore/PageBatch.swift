@@ -1,0 +1,38 @@
+/// A page of a database image.
+public struct Page: Sendable, Hashable {
+  /// From 1.
+  public let number: UInt32
+  /// 4096 bytes.
+  public let bytes: [UInt8]
+
+  /// A page.
+  public init(number: UInt32, bytes: [UInt8]) {
+    self.number = number
+    self.bytes = bytes
+  }
+}
+
+/// Changes that bring an image from one published position of its remote to a later one: one or more whole transactions.
+public struct PageBatch: Sendable {
+  /// Where the pages come from.
+  public let remote: RemoteIdentity
+  /// The position that the image must be at.
+  public let basePosition: Int64
+  /// The position it is at afterwards.
+  public let position: Int64
+  /// Pages of the image afterwards. What lies beyond is removed.
+  public let pageCount: UInt32
+  /// The changed pages, in any order; of several with one number the last counts.
+  public let pages: [Page]
+
+  /// A batch.
+  public init(
+    remote: RemoteIdentity, basePosition: Int64, position: Int64, pageCount: UInt32, pages: [Page]
+  ) {
+    self.remote = remote
+    self.basePosition = basePosition
+    self.position = position
+    self.pageCount = pageCount
+    self.pages = pages
+  }
+}

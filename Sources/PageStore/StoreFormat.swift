@@ -1,0 +1,73 @@
+internal import EncryptedStorage
+
+/// What a page store looks like as a SQLCipher database. Description: docs/security/file-formats.md, "Page store".
+enum StoreFormat {
+  /// `user_version` of stores that this code reads and writes.
+  static let version = 1
+
+  /// Bytes of an image's page, and of the container's. Turso and libSQL use no other size.
+  static let pageByteCount = 4096
+
+  /// Bytes of a page that lie in its head. A row of a head fills a leaf page of the container exactly, without overflow:
+  /// of its 4096 bytes, 80 are SQLCipher's reserve and 39 SQLite's, for page header, cell and record header.
+  ///
+  /// The same for the profile whose reserve is 48, so that a change of profile is an ordinary copy of rows.
+  static let headByteCount = pageByteCount - 80 - 39
+
+  /// The rest of a page.
+  static let tailByteCount = pageByteCount - headByteCount
+
+  /// The page that holds the byte at 2^30, which SQLite never writes: the only one that an image may lack.
+  static let lockBytePage = PageGeometry(pageSize: pageByteCount).lockBytePage
+
+  static let schema = """
+    CREATE TABLE meta (
+      id INTEGER PRIMARY KEY CHECK (id = 1),
+      role TEXT NOT NULL CHECK (role IN ('replica', 'primary')),
+      remote TEXT,
+      protocol TEXT,
+      generation INTEGER,
+      base_position INTEGER NOT NULL,
+      base_page_count INTEGER NOT NULL,
+      complete INTEGER NOT NULL CHECK (complete IN (0, 1)),
+      last_sync INTEGER
+    ) STRICT;
+    CREATE TABLE change (
+      position INTEGER PRIMARY KEY,
+      epoch INTEGER NOT NULL,
+      page_count INTEGER NOT NULL,
+      pages BLOB NOT NULL
+    ) STRICT;
+    CREATE TABLE head (page INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
+    CREATE TABLE tail (page INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
+    """
+
+  /// The script that makes an empty store.
+  static func script(for role: PageStore.Role) -> String {
+    var script = """
+      PRAGMA application_id=\(PageStoreMark.applicationID);
+      PRAGMA user_version=\(version);
+      BEGIN;
+      \(schema)
+      INSERT INTO meta (id, role, base_position, base_page_count, complete)
+        VALUES (1, '\(role.rawValue)', 0, 0, \(role == .primary ? 1 : 0));
+      """
+    // A primary begins as a database of no pages at position 0; a replica has no state until its first pull is whole.
+    if role == .primary { script += "INSERT INTO change VALUES (0, 0, 0, x'');" }
+    return script + "COMMIT;"
+  }
+
+  /// - Throws: `.unsupportedFormat` for a store of a later version.
+  static func check(_ container: Session) throws(EncryptedStorageError) {
+    guard try container.value("PRAGMA user_version") == .integer(Int64(version)) else {
+      throw EncryptedStorageError(
+        .unsupportedFormat, operation: "open", file: container.path, detail: "a page store of another version",
+        hint: "open it with the version of this program that wrote it, or a later one")
+    }
+  }
+
+  /// Where a page starts to be stored as a tail.
+  static func split(_ page: [UInt8]) -> (head: [UInt8], tail: [UInt8]) {
+    (Array(page[..<headByteCount]), Array(page[headByteCount...]))
+  }
+}
