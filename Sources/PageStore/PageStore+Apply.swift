@@ -66,7 +66,8 @@ extension PageStore {
     }
     guard let image = state.image, let remote = state.remote else {
       throw EncryptedStorageError(
-        .incomplete, operation: "apply", file: container.path, detail: "the first pull of this replica has not finished",
+        .incomplete, operation: "apply", file: container.path,
+        detail: "the first pull of this replica has not finished",
         hint: "finish it first")
     }
     guard batch.remote == remote else {

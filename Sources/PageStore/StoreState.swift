@@ -52,7 +52,8 @@ extension StoreState {
         """
         SELECT role, remote, protocol, generation, base_position, complete, last_sync, position, epoch, page_count
         FROM meta LEFT JOIN (SELECT * FROM change ORDER BY position DESC LIMIT 1) ON complete
-        """) { $0.values }
+        """
+      ) { $0.values }
       guard let row = rows.first, rows.count == 1, let role = row[0].text.flatMap(PageStore.Role.init),
         let basePosition = row[4].integer, let isComplete = row[5].integer
       else { throw damaged(container) }

@@ -24,9 +24,10 @@ internal import EncryptedStorage
       var statement: OpaquePointer?
       let result = unsafe sqlite3_prepare_v3(database, sql, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &statement, nil)
       guard result == SQLITE_OK, let statement = unsafe statement else {
-        for unsafe earlier in unsafe prepared { unsafe sqlite3_finalize(earlier) }
+        for unsafeearlier in unsafe prepared { unsafe sqlite3_finalize(earlier) }
         throw EncryptedStorageError(
-          .damaged, operation: "mount", file: container.path, detail: "the page store's tables are not as they should be",
+          .damaged, operation: "mount", file: container.path,
+          detail: "the page store's tables are not as they should be",
           hint: "run albergue-crypt verify", resultCode: result)
       }
       unsafe prepared.append(statement)
@@ -53,7 +54,7 @@ internal import EncryptedStorage
 
   /// Ends everything and closes the container.
   func close() {
-    for unsafe statement in unsafe [
+    for unsafestatement in unsafe [
       state, begin, commit, rollback, readHead, readTail, writeHead, writeTail, removeHeads, removeTails,
     ] { unsafe sqlite3_finalize(statement) }
     container.close()
@@ -147,7 +148,7 @@ internal import EncryptedStorage
 
   /// Removes the pages beyond `pageCount`.
   func truncate(to pageCount: UInt32) -> Int32 {
-    for unsafe statement in unsafe [removeHeads, removeTails] {
+    for unsafestatement in unsafe [removeHeads, removeTails] {
       unsafe sqlite3_bind_int64(statement, 1, Int64(pageCount))
       let result = unsafe run(statement)
       guard result == SQLITE_OK else { return result }
