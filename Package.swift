@@ -77,6 +77,11 @@ let package = Package(
       dependencies: ["CSQLCipher", "EncryptedStorage", "EncryptionKeys"],
       path: "Tests/StorageBenchmark",
       swiftSettings: strict),
+    .executableTarget(
+      name: "store-benchmark",
+      dependencies: ["PageStore", "EncryptedStorage", "EncryptionKeys"],
+      path: "Tests/StoreBenchmark",
+      swiftSettings: strict),
     .testTarget(
       name: "EncryptionKeysTests",
       dependencies: ["EncryptionKeys", .product(name: "Logging", package: "swift-log")],

@@ -27,6 +27,9 @@ public struct Bootstrap: Sendable {
   public let target: Target
   private let store: PageStore
 
+  /// Size of the log after which it is emptied: larger than usual, since each time waits for the disk twice.
+  private static let logByteCount: Int64 = 8000 * 4120
+
   init(_ target: Target, _ store: PageStore) {
     self.target = target
     self.store = store
@@ -41,9 +44,9 @@ public struct Bootstrap: Sendable {
     try await store.container.run { container in
       try container.transaction(.immediate) { container in
         try Self.checkTarget(target, container)
-        for page in pages.sorted(by: { $0.number < $1.number }) { try PageStore.store(page, container) }
+        try PageStore.store(pages.sorted { $0.number < $1.number }, container)
       }
-      try? container.checkpoint(whenLogExceeds: PageStore.logByteCount)
+      try? container.checkpoint(whenLogExceeds: Self.logByteCount)
     }
   }
 

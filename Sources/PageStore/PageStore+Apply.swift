@@ -14,7 +14,7 @@ extension PageStore {
       let state = try container.transaction(.immediate) { container in
         let former = try Self.base(of: batch, container)
         try Self.checkGrowth(from: former.pageCount, batch, newest, container.path)
-        for page in newest { try Self.store(page, container) }
+        try Self.store(newest, container)
         if batch.pageCount < former.pageCount { try Self.truncate(to: batch.pageCount, container) }
         let state = ImageState(
           position: batch.position, epoch: former.epoch &+ 1, pageCount: batch.pageCount)
@@ -29,11 +29,15 @@ extension PageStore {
     }
   }
 
-  static func store(_ page: Page, _ container: Session) throws(EncryptedStorageError) {
-    let (head, tail) = StoreFormat.split(page.bytes)
-    let number = Value.integer(Int64(page.number))
-    try container.execute("REPLACE INTO head (page, data) VALUES (?, ?)", [number, .blob(head)])
-    try container.execute("REPLACE INTO tail (page, data) VALUES (?, ?)", [number, .blob(tail)])
+  /// Writes pages, which must be sorted. The session must be in a transaction.
+  static func store(_ pages: [Page], _ container: Session) throws(EncryptedStorageError) {
+    let head = try container.prepare("REPLACE INTO head (page, data) VALUES (?, ?)")
+    let tail = try container.prepare("REPLACE INTO tail (page, data) VALUES (?, ?)")
+    for page in pages {
+      let bytes = unsafe page.bytes.span.bytes
+      try head.run(Int64(page.number), bytes.extracting(..<StoreFormat.headByteCount))
+      try tail.run(Int64(page.number), bytes.extracting(StoreFormat.headByteCount...))
+    }
   }
 
   static func truncate(to pageCount: UInt32, _ container: Session) throws(EncryptedStorageError) {

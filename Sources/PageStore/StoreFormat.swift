@@ -65,9 +65,4 @@ enum StoreFormat {
         hint: "open it with the version of this program that wrote it, or a later one")
     }
   }
-
-  /// Where a page starts to be stored as a tail.
-  static func split(_ page: [UInt8]) -> (head: [UInt8], tail: [UInt8]) {
-    (Array(page[..<headByteCount]), Array(page[headByteCount...]))
-  }
 }

@@ -206,7 +206,8 @@ public final class ConnectionFactory: Sendable {
     }
     // What happens on the container belongs to statements of the image, under the lock that these hold.
     let containerSession = try configure(container, access, ownsWriterLock: false)
-    let mountPoint = try mounting.mount(containerSession, access)
+    let mountPoint = try mounting.mount(
+      containerSession, access, cacheKibibytes: configuration.containerCacheKibibytes)
     let handle = try Opening.open(path, Opening.Mode(mountPoint: mountPoint))
     do throws(EncryptedStorageError) {
       handle.attach(interrupter)

@@ -2,10 +2,11 @@
 package protocol ImageMounting: Sendable {
   /// Takes the container of a store over, and says how its image is opened. The container is closed with the image.
   ///
+  /// - Parameter cacheKibibytes: page cache of the container; nil makes it fit the size of the image.
   /// - Throws: `.incomplete` while the image is not whole; `.denied` for a writer of a replica; `.unsupportedFormat`;
   ///   `.damaged`.
   func mount(
-    _ container: Session, _ access: ConnectionFactory.Access
+    _ container: Session, _ access: ConnectionFactory.Access, cacheKibibytes: Int?
   ) throws(EncryptedStorageError) -> MountPoint
 }
 

@@ -114,6 +114,24 @@ internal import Glibc
     _ = unsafe sqlite3_clear_bindings(statement)
   }
 
+  // MARK: - Pages
+
+  /// Runs a statement that takes a number and a blob, without copying the blob: for stores that write pages by the
+  /// thousand.
+  ///
+  /// The blob is bound for this call only.
+  package func run(_ number: Int64, _ blob: RawSpan) throws(EncryptedStorageError) {
+    try handle.checkUsable("step")
+    defer { reset() }
+    let result = unsafe blob.withUnsafeBytes { bytes in
+      unsafe sqlite3_bind_int64(statement, 1, number)
+      // nil: SQLite neither copies nor frees it.
+      unsafe sqlite3_bind_blob64(statement, 2, bytes.baseAddress, UInt64(bytes.count), nil)
+      return unsafe sqlite3_step(statement)
+    }
+    guard result == SQLITE_DONE else { throw handle.error(result, operation: "step") }
+  }
+
   // MARK: - Two statements side by side
 
   /// Binds the current row of `source` to the parameters 1, 2, … as stored, whatever the classes of its values.

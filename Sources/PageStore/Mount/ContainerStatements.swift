@@ -24,7 +24,7 @@ internal import EncryptedStorage
       var statement: OpaquePointer?
       let result = unsafe sqlite3_prepare_v3(database, sql, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &statement, nil)
       guard result == SQLITE_OK, let statement = unsafe statement else {
-        for unsafeearlier in unsafe prepared { unsafe sqlite3_finalize(earlier) }
+        unsafe Self.finalize(prepared)
         throw EncryptedStorageError(
           .damaged, operation: "mount", file: container.path,
           detail: "the page store's tables are not as they should be",
@@ -54,10 +54,14 @@ internal import EncryptedStorage
 
   /// Ends everything and closes the container.
   func close() {
-    for unsafestatement in unsafe [
+    unsafe Self.finalize([
       state, begin, commit, rollback, readHead, readTail, writeHead, writeTail, removeHeads, removeTails,
-    ] { unsafe sqlite3_finalize(statement) }
+    ])
     container.close()
+  }
+
+  private static func finalize(_ statements: [OpaquePointer]) {
+    unsafe statements.forEach { unsafe sqlite3_finalize($0) }
   }
 
   // MARK: - Snapshots
@@ -148,12 +152,13 @@ internal import EncryptedStorage
 
   /// Removes the pages beyond `pageCount`.
   func truncate(to pageCount: UInt32) -> Int32 {
-    for unsafestatement in unsafe [removeHeads, removeTails] {
-      unsafe sqlite3_bind_int64(statement, 1, Int64(pageCount))
-      let result = unsafe run(statement)
-      guard result == SQLITE_OK else { return result }
-    }
-    return SQLITE_OK
+    let result = unsafe truncate(removeHeads, to: pageCount)
+    return unsafe result == SQLITE_OK ? truncate(removeTails, to: pageCount) : result
+  }
+
+  private func truncate(_ statement: OpaquePointer, to pageCount: UInt32) -> Int32 {
+    unsafe sqlite3_bind_int64(statement, 1, Int64(pageCount))
+    return unsafe run(statement)
   }
 
   // MARK: - Changes

@@ -10,10 +10,12 @@ package struct PageStoreMounting: ImageMounting {
   init(allowsUnpublished: Bool) { self.allowsUnpublished = allowsUnpublished }
 
   package func mount(
-    _ container: Session, _ access: ConnectionFactory.Access
+    _ container: Session, _ access: ConnectionFactory.Access, cacheKibibytes: Int?
   ) throws(EncryptedStorageError) -> MountPoint {
     try StoreFormat.check(container)
     let state = try StoreState.read(container)
+    let cache = cacheKibibytes ?? Self.cacheKibibytes(forPages: state.image?.pageCount ?? 0)
+    try container.execute("PRAGMA cache_size=-\(cache)")
     guard state.isComplete || allowsUnpublished else {
       throw EncryptedStorageError(
         .incomplete, operation: "open", file: container.path, detail: "the first pull of this replica has not finished",
@@ -25,6 +27,12 @@ package struct PageStoreMounting: ImageMounting {
         hint: "open it for reading")
     }
     return try PageStoreFileSystem.add(MountedImage(ContainerStatements(container)))
+  }
+
+  /// Room for the tails of the image, 3 % of it, beside the heads that pass through: with less, a page costs more than one
+  /// page of the container. Measured: docs/benchmarks.md.
+  private static func cacheKibibytes(forPages pageCount: UInt32) -> Int {
+    max(2000, min(64 * 1024, Int(pageCount) * (StoreFormat.pageByteCount / 1024) * 6 / 100))
   }
 }
 

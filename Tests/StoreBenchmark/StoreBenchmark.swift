@@ -1,0 +1,278 @@
+import EncryptedStorage
+import EncryptionKeys
+import Foundation
+import PageStore
+
+/// Measures the page store against an ordinary encrypted database with the same content, profile and total cache, in
+/// turns. Prints one JSON object of medians in microseconds. Started by taskfiles/bench/run.py.
+@main
+struct StoreBenchmark {
+  static func main() async throws {
+    let arguments = CommandLine.arguments
+    guard arguments.count == 5, let rounds = Int(arguments[4]),
+      let profile = CipherProfile(rawValue: arguments[3])
+    else {
+      return print("usage: store-benchmark PLAINTEXT-FILE FOLDER PROFILE ROUNDS   (table t of run.py; key of a1)")
+    }
+    let benchmark = try StoreBenchmark(arguments[1], arguments[2], profile, rounds)
+    try await benchmark.run()
+  }
+
+  let plain: String
+  let ordinary: String
+  let store: String
+  let profile: CipherProfile
+  let rounds: Int
+  let key: KeyMaterial
+  let imageByteCount: Int
+
+  init(_ plain: String, _ folder: String, _ profile: CipherProfile, _ rounds: Int) throws {
+    self.plain = plain
+    self.profile = profile
+    self.rounds = rounds
+    ordinary = folder + "/ordinary.db"
+    store = folder + "/store.db"
+    let digits = Array(String(repeating: "a1", count: 32).utf8)
+    key = try digits.withUnsafeBytes { try KeyMaterial(id: KeyID("benchmark"), parsing: $0) }
+    imageByteCount = try Self.size(plain)
+  }
+
+  /// - Parameters:
+  ///   - outer: cache of the connection in KiB.
+  ///   - inner: cache of the container below an image in KiB.
+  func factory(outer: Int = 2000, inner: Int? = nil, durable: Bool = false) -> ConnectionFactory {
+    var configuration = ConnectionFactory.Configuration.mountingPageStores
+    configuration.cacheKibibytes = outer
+    configuration.containerCacheKibibytes = inner
+    configuration.waitsForDisk = durable
+    return ConnectionFactory(key: key, profile: profile, configuration: configuration)
+  }
+
+  func run() async throws {
+    var results = Results()
+    let parts = ProcessInfo.processInfo.environment["PARTS"] ?? "bootstrap,reads,writes,apply"
+    if parts.contains("bootstrap") { try await makeFiles(&results) }
+    if parts.contains("reads") { try reads(&results) }
+    if parts.contains("writes") { try await writes(&results) }
+    if parts.contains("apply") { try await apply(&results) }
+    print(results.json)
+  }
+
+  // MARK: - Files
+
+  /// Bootstrap against an import of the same pages; both durable at the end.
+  private func makeFiles(_ results: inout Results) async throws {
+    for round in 0..<max(2, rounds / 3) {
+      for suffix in ["", "-wal", "-shm"] {
+        try? FileManager.default.removeItem(atPath: ordinary + suffix)
+        try? FileManager.default.removeItem(atPath: store + suffix)
+      }
+      try await results.measure("bootstrap") {
+        try await fill(store, role: .replica)
+      }
+      if round == 0 {
+        results.values["store_bytes"] = Double(try Self.size(store))
+        results.values["image_bytes"] = Double(imageByteCount)
+      }
+      try? FileManager.default.removeItem(atPath: store)
+    }
+    _ = try await DatabaseCopy(sourceKeys: [], target: .encrypted(key, profile)).run(from: plain, to: ordinary)
+    try await fill(store, role: .replica)
+  }
+
+  private func fill(_ path: String, role: PageStore.Role) async throws {
+    let store = try await PageStore.create(path, role: role, factory: factory())
+    let file = try FileHandle(forReadingFrom: URL(fileURLWithPath: plain))
+    let remote = RemoteIdentity(name: "benchmark", protocolName: "none", generation: 1)
+    let bootstrap = try await store.beginBootstrap(
+      Bootstrap.Target(remote: remote, position: 1, pageCount: UInt32(imageByteCount / 4096)))
+    var number: UInt32 = 1
+    while let chunk = try file.read(upToCount: 1024 * 4096), !chunk.isEmpty {
+      var pages: [Page] = []
+      for start in stride(from: 0, to: chunk.count, by: 4096) {
+        pages.append(Page(number: number, bytes: [UInt8](chunk[start..<(start + 4096)])))
+        number += 1
+      }
+      try await bootstrap.append(pages)
+    }
+    try await bootstrap.finish()
+    await store.close()
+  }
+
+  // MARK: - Reads
+
+  private func reads(_ results: inout Results) throws {
+    let inner = StoreBenchmark.containerCache(imageByteCount)
+    let rowCount = try factory().openSession(ordinary, .reader).value("SELECT max(id) FROM t").integer ?? 0
+    let small = [
+      ("ordinary", try factory(outer: 2000 + inner).openSession(ordinary, .reader)),
+      ("store", try factory(outer: 2000, inner: inner).openSession(store, .reader)),
+    ]
+    for round in 0...rounds {
+      for (name, session) in small {
+        results.skips = round == 0
+        try results.measure("scan_\(name)") {
+          _ = try session.value("SELECT count(*), sum(length(a)), sum(length(b)) FROM t")
+        }
+      }
+      for (name, session) in small {
+        try results.measure("point_\(name)") { try points(session, seed: UInt64(round), rowCount, 10_000) }
+      }
+    }
+    let image = imageByteCount / 1024
+    let warm = [
+      ("ordinary", try factory(outer: 2 * image + inner).openSession(ordinary, .reader)),
+      ("store", try factory(outer: 2 * image, inner: inner).openSession(store, .reader)),
+    ]
+    for (_, session) in warm { _ = try session.value("SELECT sum(length(a)), sum(length(b)) FROM t") }
+    for round in 0...rounds {
+      for (name, session) in warm {
+        results.skips = round == 0
+        try results.measure("warm_\(name)") { try points(session, seed: UInt64(round), rowCount, 10_000) }
+        try results.measure("warm_transaction_\(name)") {
+          try session.transaction(.deferred) { try points($0, seed: UInt64(round), rowCount, 10_000) }
+        }
+      }
+    }
+    for (_, session) in small + warm { session.close() }
+  }
+
+  static func containerCache(_ byteCount: Int) -> Int { max(2000, min(64 * 1024, byteCount / 1024 * 6 / 100)) }
+
+  private func points(_ session: Session, seed: UInt64, _ rowCount: Int64, _ count: Int) throws {
+    var random = Random(state: seed &* 7919 &+ 17)
+    let statement = try session.prepare("SELECT b FROM t WHERE id = ?")
+    for _ in 0..<count {
+      try session.forEachRow(of: statement, [.integer(1 + Int64(random.next() % UInt64(rowCount)))]) { _ in }
+    }
+  }
+
+  // MARK: - Writes
+
+  private func writes(_ results: inout Results) async throws {
+    let inner = StoreBenchmark.containerCache(imageByteCount)
+    let primary = store + "-primary"
+    let role = try await PageStore.create(primary, role: .primary, factory: factory())
+    await role.close()
+    let source = try factory().openSession(store, .reader)
+    let target = try factory().openSession(primary, .writer)
+    let schema = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rootpage"
+    for sql in try source.query(schema, [], { $0[0].text ?? "" }) { try target.execute(sql) }
+    try target.transaction { target in
+      let insert = "INSERT INTO t VALUES (?, ?, ?)"
+      try source.forEachRow("SELECT id, a, b FROM t") { try target.execute(insert, $0.values) }
+    }
+    source.close()
+    target.close()
+    for durable in [false, true] {
+      let name = durable ? "write_durable" : "write"
+      let sessions = [
+        ("ordinary", try factory(outer: 2000 + inner, durable: durable).openSession(ordinary, .writer)),
+        ("store", try factory(outer: 2000, inner: inner, durable: durable).openSession(primary, .writer)),
+      ]
+      for round in 0...rounds {
+        results.skips = round == 0
+        for (kind, session) in sessions {
+          try results.measure("\(name)_\(kind)") { try updates(session, seed: UInt64(round), durable ? 200 : 1000) }
+          try session.checkpoint()
+        }
+      }
+      for (_, session) in sessions { session.close() }
+    }
+  }
+
+  private func updates(_ session: Session, seed: UInt64, _ count: Int) throws {
+    let rowCount = try session.value("SELECT max(id) FROM t").integer ?? 0
+    var random = Random(state: seed &+ 99)
+    for _ in 0..<count {
+      let id = 1 + Int64(random.next() % UInt64(rowCount))
+      try session.execute("UPDATE t SET b = randomblob(300) WHERE id = ?", [.integer(id)])
+    }
+  }
+
+  /// Ten thousand changed pages, against the transaction on an ordinary database that changes a row on each of as many.
+  private func apply(_ results: inout Results) async throws {
+    let inner = StoreBenchmark.containerCache(imageByteCount)
+    let store = try await PageStore.open(store, factory: factory(outer: 2000 + inner))
+    let session = try factory(outer: 2000 + inner).openSession(ordinary, .writer)
+    let rowCount = try session.value("SELECT max(id) FROM t").integer ?? 0
+    let state = try await store.state()
+    guard let remote = state.remote, let image = state.image else { return }
+    for count in [1, 100, 10_000] where count < Int(image.pageCount) {
+      var numbers: [UInt32] = []
+      let step = Double(image.pageCount - 2) / Double(count)
+      for index in 0..<count { numbers.append(UInt32(2 + Double(index) * step)) }
+      for round in 0...rounds {
+        results.skips = round == 0
+        var pages: [Page] = []
+        for number in numbers {
+          guard var bytes = try await store.page(number)?.bytes else { continue }
+          bytes[bytes.count - 1] &+= 1
+          bytes[2000] &+= 1
+          pages.append(Page(number: number, bytes: bytes))
+        }
+        let base = try await store.state().image?.position ?? 0
+        let batch = PageBatch(
+          remote: remote, basePosition: base, position: base + 1, pageCount: image.pageCount, pages: pages)
+        try await results.measure("apply_\(count)_store") { try await store.apply(batch) }
+        let ids = (0..<count).map { 1 + Int64(Double($0) * Double(rowCount - 1) / Double(count)) }
+        try results.measure("apply_\(count)_ordinary") {
+          try session.transaction(.immediate) { session in
+            for id in ids { try session.execute("UPDATE t SET b = randomblob(300) WHERE id = ?", [.integer(id)]) }
+          }
+          try session.checkpoint()
+        }
+      }
+    }
+    session.close()
+    await store.close()
+  }
+
+  private static func size(_ path: String) throws -> Int {
+    try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int ?? 0
+  }
+}
+
+/// Times by name.
+struct Results {
+  private var times: [String: [Double]] = [:]
+  var values: [String: Double] = [:]
+  /// While warming up.
+  var skips = false
+
+  mutating func measure(_ name: String, _ body: () throws -> Void) rethrows {
+    let start = ContinuousClock.now
+    try body()
+    add(name, ContinuousClock.now - start)
+  }
+
+  mutating func measure(_ name: String, _ body: () async throws -> Void) async rethrows {
+    let start = ContinuousClock.now
+    try await body()
+    add(name, ContinuousClock.now - start)
+  }
+
+  private mutating func add(_ name: String, _ duration: Duration) {
+    guard !skips else { return }
+    let (seconds, attoseconds) = duration.components
+    times[name, default: []].append(Double(seconds) * 1e6 + Double(attoseconds) / 1e12)
+  }
+
+  var json: String {
+    var fields = times.mapValues { $0.sorted()[$0.count / 2] }
+    fields.merge(values) { first, _ in first }
+    return "{" + fields.sorted { $0.key < $1.key }.map { "\"\($0.key)\": \($0.value)" }.joined(separator: ", ") + "}"
+  }
+}
+
+/// xorshift. Source: G. Marsaglia, "Xorshift RNGs", 2003.
+struct Random {
+  var state: UInt64
+
+  mutating func next() -> UInt64 {
+    state ^= state << 13
+    state ^= state >> 7
+    state ^= state << 17
+    return state
+  }
+}
