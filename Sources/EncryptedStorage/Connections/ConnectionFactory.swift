@@ -315,9 +315,10 @@ public final class ConnectionFactory: Sendable {
       throw EncryptedStorageError(
         .cipherUnavailable, operation: "open", file: handle.path, detail: "SQLite refused a connection setting")
     }
-    let session = Session(
-      handle: handle,
-      writerLock: access == .writer ? WriterLock(database: handle.path, timeout: configuration.busyTimeout) : nil)
+    let writerLock =
+      access == .writer
+      ? WriterLock(database: handle.path, timeout: configuration.busyTimeout, interrupter: handle.interrupter) : nil
+    let session = Session(handle: handle, writerLock: writerLock)
     let busyTimeout = String(Self.milliseconds(configuration.busyTimeout))
     guard try Opening.text("PRAGMA busy_timeout", on: handle) == busyTimeout else {
       throw EncryptedStorageError(

@@ -9,7 +9,7 @@ internal import CSQLCipher
 @safe final class DatabaseHandle {
   let path: String
   private(set) var pointer: OpaquePointer?
-  private let interrupter: Interrupter
+  let interrupter: Interrupter
   /// Set while a rollback must run although the task is cancelled.
   var isIgnoringCancellation = false
   /// Set when a rollback failed: the connection then refuses everything, rather than stay half-open.
