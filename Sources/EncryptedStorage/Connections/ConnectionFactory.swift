@@ -389,11 +389,10 @@ public final class ConnectionFactory: Sendable {
         .cipherUnavailable, operation: "open", file: handle.path, detail: "SQLite refused a connection setting")
     }
     _ = unsafe sqlite3_busy_timeout(database, Int32(clamping: Self.milliseconds(configuration.busyTimeout)))
-    let session = Session(
-      handle: handle,
-      writerLock: access == .writer && ownsWriterLock
-        ? WriterLock(database: handle.path, timeout: configuration.busyTimeout) : nil,
-      container: container)
+    let writerLock =
+      access == .writer && ownsWriterLock
+      ? WriterLock(database: handle.path, timeout: configuration.busyTimeout, interrupter: handle.interrupter) : nil
+    let session = Session(handle: handle, writerLock: writerLock, container: container)
     let busyTimeout = String(Self.milliseconds(configuration.busyTimeout))
     guard try Opening.text("PRAGMA busy_timeout", on: handle) == busyTimeout else {
       throw EncryptedStorageError(
