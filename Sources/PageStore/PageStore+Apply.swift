@@ -31,8 +31,8 @@ extension PageStore {
 
   /// Writes pages, which must be sorted. The session must be in a transaction.
   static func store(_ pages: [Page], _ container: Session) throws(EncryptedStorageError) {
-    let head = try container.prepare("REPLACE INTO head (page, data) VALUES (?, ?)")
-    let tail = try container.prepare("REPLACE INTO tail (page, data) VALUES (?, ?)")
+    let head = try container.prepare(StoreFormat.writeHead)
+    let tail = try container.prepare(StoreFormat.writeTail)
     for page in pages {
       let bytes = unsafe page.bytes.span.bytes
       try head.run(Int64(page.number), bytes.extracting(..<StoreFormat.headByteCount))
