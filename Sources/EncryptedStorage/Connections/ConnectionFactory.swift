@@ -227,7 +227,7 @@ public final class ConnectionFactory: Sendable {
   /// - Throws: the precise reason when there is none.
   package func matchingKey(of file: some StoredBytes, path: String) throws(EncryptedStorageError) -> KeyMatch {
     var found = try recentMatch(file)
-    if found == nil { found = try newMatch(file) }
+    if found == nil { found = try newMatch(file, path) }
     guard let match = found else { throw try misfit(file, path) }
     if let pinnedProfile, match.format.mac != pinnedProfile.format.mac {
       throw EncryptedStorageError(
@@ -244,8 +244,9 @@ public final class ConnectionFactory: Sendable {
     return nil
   }
 
-  private func newMatch(_ file: some StoredBytes) throws(EncryptedStorageError) -> KeyMatch? {
-    guard let match = try KeyTrial.match(file, candidates: candidates) else { return nil }
+  private func newMatch(_ file: some StoredBytes, _ path: String) throws(EncryptedStorageError) -> KeyMatch? {
+    let absolute = try FileSystem.absolutePath(path)
+    guard let match = try KeyTrial.match(file, at: absolute, candidates: candidates) else { return nil }
     guard match.firstPageIsAuthentic else { return match }
     recentMatches.withLock { recent in
       recent.insert(match, at: 0)
