@@ -45,7 +45,7 @@ let package = Package(
       swiftSettings: memorySafe),
     .target(
       name: "PageStore",
-      dependencies: ["EncryptedStorage", "CSQLCipher"],
+      dependencies: ["EncryptedStorage", "EncryptionKeys", "CSQLCipher"],
       swiftSettings: memorySafe),
     .target(
       name: "Verification",
