@@ -144,6 +144,8 @@ public final class ConnectionFactory: Sendable {
     case image
     /// The database that stores them.
     case container
+    /// The file as it is: the container of a page store, the database of any other file.
+    case stored
   }
 
   /// Opens a session on the calling thread.
@@ -176,11 +178,12 @@ public final class ConnectionFactory: Sendable {
         let isPageStore =
           try Opening.text("PRAGMA application_id", on: handle) == String(PageStoreMark.applicationID)
         switch (isPageStore, view) {
-        case (false, .image), (true, .container):
+        case (false, .image), (true, .container), (_, .stored):
           handle.attach(interrupter)
           return try configure(handle, access, ownsWriterLock: true)
         case (true, .image):
-          return try mountImage(handle, absolute, access, interrupter)
+          // What happens on the container belongs to statements of the image, under the lock that these hold.
+          return try mountImage(try configure(handle, access, ownsWriterLock: false), access, interrupter)
         case (false, .container):
           throw EncryptedStorageError(
             .notADatabase, operation: "open", file: path, detail: "an encrypted database, not a page store",
@@ -195,24 +198,36 @@ public final class ConnectionFactory: Sendable {
       .busy, operation: "open", file: path, detail: "the file is being replaced", hint: "try again")
   }
 
+  /// Opens the image of a page store through a container that is open for reading, within the transaction that the
+  /// container is in: both are then one snapshot.
+  ///
+  /// The container is taken over: it is closed with the image, or at once when this fails.
+  /// - Throws: `.pageStore`, `.incomplete`, `.unsupportedFormat`, `.damaged`.
+  package func openImage(of container: Session) throws(EncryptedStorageError) -> Session {
+    do throws(EncryptedStorageError) {
+      return try mountImage(container, .reader, Interrupter())
+    } catch {
+      container.close()
+      throw error
+    }
+  }
+
   /// Opens the database inside a page store, on a container that is open.
   private func mountImage(
-    _ container: DatabaseHandle, _ path: String, _ access: Access, _ interrupter: Interrupter
+    _ container: Session, _ access: Access, _ interrupter: Interrupter
   ) throws(EncryptedStorageError) -> Session {
     guard let mounting = configuration.mounting else {
       throw EncryptedStorageError(
-        .pageStore, operation: "open", file: path, detail: "a page store, where a plain encrypted database is needed",
+        .pageStore, operation: "open", file: container.path,
+        detail: "a page store, where a plain encrypted database is needed",
         hint: "export its database with albergue-crypt export")
     }
-    // What happens on the container belongs to statements of the image, under the lock that these hold.
-    let containerSession = try configure(container, access, ownsWriterLock: false)
-    let mountPoint = try mounting.mount(
-      containerSession, access, cacheKibibytes: configuration.containerCacheKibibytes)
-    let handle = try Opening.open(path, Opening.Mode(mountPoint: mountPoint))
+    let mountPoint = try mounting.mount(container, access, cacheKibibytes: configuration.containerCacheKibibytes)
+    let handle = try Opening.open(container.path, Opening.Mode(mountPoint: mountPoint))
     do throws(EncryptedStorageError) {
       handle.attach(interrupter)
       try Opening.run("SELECT count(*) FROM sqlite_schema", on: handle)
-      return try configure(handle, access, ownsWriterLock: true, container: containerSession)
+      return try configure(handle, access, ownsWriterLock: true, container: container)
     } catch {
       handle.close()
       throw error
@@ -228,7 +243,7 @@ public final class ConnectionFactory: Sendable {
   package func matchingKey(of file: some StoredBytes, path: String) throws(EncryptedStorageError) -> KeyMatch {
     var found = try recentMatch(file)
     if found == nil { found = try newMatch(file) }
-    guard let match = found else { throw try misfit(file, path) }
+    guard let match = found else { throw try reasonForMisfit(of: file, path) }
     if let pinnedProfile, match.format.mac != pinnedProfile.format.mac {
       throw EncryptedStorageError(
         .profileMismatch, operation: "open", file: path, keyID: match.material.id,
@@ -252,85 +267,6 @@ public final class ConnectionFactory: Sendable {
       if recent.count > Self.recentMatchCount { recent.removeLast() }
     }
     return match
-  }
-
-  /// Why no key fits.
-  private func misfit(_ file: some StoredBytes, _ path: String) throws(EncryptedStorageError) -> EncryptedStorageError {
-    func error(
-      _ code: EncryptedStorageError.Code, _ detail: String, _ hint: String?, keyID: KeyID? = nil
-    ) -> EncryptedStorageError {
-      EncryptedStorageError(code, operation: "open", file: path, keyID: keyID, detail: detail, hint: hint)
-    }
-    let appearance = FileAppearance(head: try file.bytes(at: 0, count: 4096))
-    switch appearance {
-    case .empty:
-      return error(
-        .notADatabase, "the file is empty, and any key would open it", "create it with albergue-crypt init")
-    case .plaintext:
-      return error(
-        .plaintext, "the file is an unencrypted SQLite database", "encrypt it with albergue-crypt import")
-    case .tursoEncrypted:
-      return error(
-        .unsupportedFormat, "the file is encrypted in Turso's own format",
-        "export it with the program that wrote it, then use albergue-crypt import")
-    default: break
-    }
-    guard !candidates.isEmpty else {
-      return error(.noKey, "no key was given", "name a key file or a keyring")
-    }
-    if let legacy = try KeyTrial.match(file, candidates: candidates, scope: .includingLegacy) {
-      return error(
-        .unsupportedFormat, "the file is in an older SQLCipher format (\(legacy.profileName))",
-        "convert it with albergue-crypt import", keyID: legacy.material.id)
-    }
-    switch appearance {
-    case .legacyUnauthenticated:
-      return error(
-        .unsupportedFormat, "the file looks like libSQL's aes256cbc encryption, which has no authentication",
-        "export it with the program that wrote it, then use albergue-crypt import")
-    case .other:
-      return error(.notADatabase, "the file is neither a SQLite nor a SQLCipher database", "check the path")
-    default:
-      return error(
-        .wrongKey,
-        candidates.count == 1
-          ? "the key does not fit this file" : "none of the \(candidates.count) keys fits this file",
-        "check which key the file was written with (albergue-crypt status)", keyID: candidates.last?.id)
-    }
-  }
-
-  // MARK: - Creating
-
-  /// Makes an encrypted database: complete under its name, or not there.
-  ///
-  /// - Parameter script: run on the empty database before it gets its name.
-  package func createDatabase(_ path: String, script: String = "") throws(EncryptedStorageError) {
-    let file = try NewDatabaseFile(path)
-    defer { file.discard() }
-    guard let material = candidates.first else {
-      throw EncryptedStorageError(.noKey, operation: "create", file: path, detail: "no key was given")
-    }
-    do throws(EncryptedStorageError) {
-      // The file gets its mode before SQLite writes to it.
-      let output = try OutputFile(creating: file.temporaryPath)
-      let handle = try Opening.open(file.temporaryPath, Opening.Mode(fileSystem: configuration.fileSystem))
-      defer { handle.close() }
-      let keys: PageKeys
-      do {
-        keys = try PageKeys(format: creationProfile.format, salt: Salt.random(), material: material)
-      } catch { throw EncryptedStorageError(error, operation: "create", file: path) }
-      try Opening.applyKey(keys, to: handle)
-      // A statement that writes page 1 without leaving anything in the schema.
-      for sql in ["PRAGMA journal_mode=DELETE", "PRAGMA user_version=1", "PRAGMA user_version=0"] {
-        try Opening.run(sql, on: handle)
-      }
-      try Opening.run("PRAGMA temp_store=MEMORY; \(script)", on: handle)
-      handle.close()
-      try output.synchronize()
-      try file.publish()
-    } catch {
-      throw error.naming(file: path)
-    }
   }
 
   // MARK: - Setting up
