@@ -185,6 +185,8 @@ public final class ConnectionFactory: Sendable {
           // What happens on the container belongs to statements of the image, under the lock that these hold.
           return try mountImage(try configure(handle, access, ownsWriterLock: false), access, interrupter)
         case (false, .container):
+          // As a session, so that nothing stays beside the file.
+          Session(handle: handle).close()
           throw EncryptedStorageError(
             .notADatabase, operation: "open", file: path, detail: "an encrypted database, not a page store",
             hint: "name the file that albergue-crypt init --replica or a sync made")
@@ -204,32 +206,32 @@ public final class ConnectionFactory: Sendable {
   /// The container is taken over: it is closed with the image, or at once when this fails.
   /// - Throws: `.pageStore`, `.incomplete`, `.unsupportedFormat`, `.damaged`.
   package func openImage(of container: Session) throws(EncryptedStorageError) -> Session {
-    do throws(EncryptedStorageError) {
-      return try mountImage(container, .reader, Interrupter())
-    } catch {
-      container.close()
-      throw error
-    }
+    try mountImage(container, .reader, Interrupter())
   }
 
-  /// Opens the database inside a page store, on a container that is open.
+  /// Opens the database inside a page store, on a container that is open; it is closed when this fails.
   private func mountImage(
     _ container: Session, _ access: Access, _ interrupter: Interrupter
   ) throws(EncryptedStorageError) -> Session {
-    guard let mounting = configuration.mounting else {
-      throw EncryptedStorageError(
-        .pageStore, operation: "open", file: container.path,
-        detail: "a page store, where a plain encrypted database is needed",
-        hint: "export its database with albergue-crypt export")
-    }
-    let mountPoint = try mounting.mount(container, access, cacheKibibytes: configuration.containerCacheKibibytes)
-    let handle = try Opening.open(container.path, Opening.Mode(mountPoint: mountPoint))
     do throws(EncryptedStorageError) {
-      handle.attach(interrupter)
-      try Opening.run("SELECT count(*) FROM sqlite_schema", on: handle)
-      return try configure(handle, access, ownsWriterLock: true, container: container)
+      guard let mounting = configuration.mounting else {
+        throw EncryptedStorageError(
+          .pageStore, operation: "open", file: container.path,
+          detail: "a page store, where a plain encrypted database is needed",
+          hint: "export its database with albergue-crypt export")
+      }
+      let mountPoint = try mounting.mount(container, access, cacheKibibytes: configuration.containerCacheKibibytes)
+      let handle = try Opening.open(container.path, Opening.Mode(mountPoint: mountPoint))
+      do throws(EncryptedStorageError) {
+        handle.attach(interrupter)
+        try Opening.run("SELECT count(*) FROM sqlite_schema", on: handle)
+        return try configure(handle, access, ownsWriterLock: true, container: container)
+      } catch {
+        handle.close()
+        throw error
+      }
     } catch {
-      handle.close()
+      container.close()
       throw error
     }
   }

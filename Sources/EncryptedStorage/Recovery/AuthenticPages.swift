@@ -8,6 +8,8 @@ final class AuthenticPages {
   private let reader: PageReader
   private var kept: [UInt32: AuthenticPage] = [:]
   private var order: [UInt32] = []
+  /// Pages that came from the file, not from its log or journal; nil when nobody wants to know.
+  private(set) var fileReads: Set<UInt32>?
 
   /// The path from a root to a leaf, a few overflow pages, and the siblings just read.
   private static let keptCount = 32
@@ -15,6 +17,7 @@ final class AuthenticPages {
   init(_ image: DatabaseImage, census: ImageCensus? = nil) throws(EncryptedStorageError) {
     self.image = image
     self.census = census
+    fileReads = census == nil ? [] : nil
     reader = try PageReader(image)
   }
 
@@ -28,6 +31,7 @@ final class AuthenticPages {
       census?.lost.contains(number) != true
     else { return nil }
     let buffer = PageBuffer(byteCount: image.geometry.pageSize)
+    if image.places[number] == nil { fileReads?.insert(number) }
     guard try reader.read(number, into: buffer, at: 0) != nil else { return nil }
     let page = AuthenticPage(number: number, usableByteCount: image.usableByteCount, buffer: buffer)
     kept[number] = page

@@ -18,28 +18,49 @@ package struct StoredTables {
 
   /// Hands the tables of one commit to `body`.
   ///
-  /// Nothing keeps writers out meanwhile. Their commits go to the log, which tells: as long as it is the same, everything
-  /// that was read belongs together. Otherwise `body` is called again.
-  /// - Throws: what `body` throws; `.wrongKey`, `.damaged`; `.busy` when the log never stays the same.
+  /// Nothing keeps writers out meanwhile. What they commit goes to the end of the log, and from there to the file. So what
+  /// was read belongs together as long as the log has not been begun anew, and no page that came from the file has got a
+  /// newer version in the log. Otherwise `body` is called again.
+  /// - Throws: what `body` throws; `.wrongKey`, `.damaged`; `.busy` when every try is disturbed.
   package static func read<T>(
     _ path: String, keys: [KeyMaterial], _ body: (StoredTables) throws(EncryptedStorageError) -> T
   ) throws(EncryptedStorageError) -> T {
     let absolute = try FileSystem.existingFile(path)
     for _ in 1...tries {
-      let file = try RawDatabaseFile(path: absolute)
-      guard let match = try KeyTrial.match(file, candidates: keys) else {
-        throw EncryptedStorageError(.wrongKey, operation: "read", file: path, detail: "no key fits this file")
-      }
-      let before = try LogExtent(absolute, match.keys)
+      let log = try logHeader(absolute)
+      let tables = try StoredTables(absolute, keys: keys)
       do throws(EncryptedStorageError) {
-        let result = try body(StoredTables(absolute, keys: keys))
-        if try LogExtent(absolute, match.keys) == before { return result }
+        let result = try body(tables)
+        if try tables.belongsTogether(since: log) { return result }
       } catch {
-        guard try LogExtent(absolute, match.keys) != before else { throw error }
+        guard try !tables.belongsTogether(since: log) else { throw error }
       }
     }
     throw EncryptedStorageError(
       .busy, operation: "read", file: path, detail: "the file is being written all the time", hint: "try again")
+  }
+
+  private static func logHeader(_ path: String) throws(EncryptedStorageError) -> [UInt8] {
+    do throws(EncryptedStorageError) {
+      return try RawDatabaseFile(path: path + "-wal").bytes(at: 0, count: WriteAheadLog.headerByteCount)
+    } catch {
+      guard error.code == .missing else { throw error }
+      return []
+    }
+  }
+
+  private func belongsTogether(since header: [UInt8]) throws(EncryptedStorageError) -> Bool {
+    let path = pages.image.path
+    guard try Self.logHeader(path) == header else { return false }
+    var scan = WriteAheadLogScan(path: path + "-wal", keys: pages.image.keys.candidates[0].keys)
+    scan.checksChainOnly = true
+    do throws(EncryptedStorageError) {
+      let newest = try scan.run().newestFrames
+      return pages.fileReads?.allSatisfy { newest[$0] == nil } ?? false
+    } catch {
+      guard error.code == .missing else { throw error }
+      return false
+    }
   }
 
   private init(_ path: String, keys: [KeyMaterial]) throws(EncryptedStorageError) {
@@ -123,24 +144,5 @@ package struct StoredTables {
     EncryptedStorageError(
       .damaged, operation: "read", file: pages.image.path, detail: "the table \(table) cannot be read",
       hint: "run albergue-crypt verify")
-  }
-
-  /// What a commit changes about a log, and the emptying of it.
-  private struct LogExtent: Equatable {
-    private(set) var header: [UInt8] = []
-    private(set) var committedFrameCount = 0
-
-    init(_ path: String, _ keys: PageKeys) throws(EncryptedStorageError) {
-      var scan = WriteAheadLogScan(path: path + "-wal", keys: keys)
-      scan.checksChainOnly = true
-      do throws(EncryptedStorageError) {
-        header = try RawDatabaseFile(path: path + "-wal").bytes(at: 0, count: WriteAheadLog.headerByteCount)
-        committedFrameCount = try scan.run().committedFrameCount
-      } catch {
-        // Its last user may have removed it meanwhile.
-        guard error.code == .missing else { throw error }
-        header = []
-      }
-    }
   }
 }
