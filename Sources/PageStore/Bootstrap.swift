@@ -27,9 +27,6 @@ public struct Bootstrap: Sendable {
   public let target: Target
   private let store: PageStore
 
-  /// Size of the log after which it is emptied: larger than usual, since each time waits for the disk twice.
-  private static let logByteCount: Int64 = 8000 * 4120
-
   init(_ target: Target, _ store: PageStore) {
     self.target = target
     self.store = store
@@ -46,7 +43,6 @@ public struct Bootstrap: Sendable {
         try Self.checkTarget(target, container)
         try PageStore.store(pages.sorted { $0.number < $1.number }, container)
       }
-      try? container.checkpoint(whenLogExceeds: Self.logByteCount)
     }
   }
 

@@ -25,9 +25,6 @@ public final class PageStore: Sendable {
     self.container = container
   }
 
-  /// Size of the log after which it is emptied: 1000 frames of 4 KiB.
-  static let logByteCount: Int64 = 1000 * 4120
-
   /// Makes a new store; a replica's has no image yet, a primary's is an empty database.
   ///
   /// - Throws: `.exists` when there is a file of that name, `.readOnly`, `.diskFull`.

@@ -42,6 +42,16 @@ enum StoreFormat {
     CREATE TABLE tail (page INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
     """
 
+  static let writeHead = """
+    INSERT INTO head (page, data) VALUES (?, ?) ON CONFLICT (page) DO UPDATE SET data = excluded.data
+    """
+  /// Most changes of a page leave its last bytes as they are; then the tail, and with it a page of the container, is left
+  /// alone.
+  static let writeTail = """
+    INSERT INTO tail (page, data) VALUES (?, ?) ON CONFLICT (page) DO UPDATE SET data = excluded.data
+      WHERE data IS NOT excluded.data
+    """
+
   /// The script that makes an empty store.
   static func script(for role: PageStore.Role) -> String {
     var script = """

@@ -15,8 +15,10 @@ struct ConnectionPoolTests {
     path = folder.file("a.db")
   }
 
-  private func pool(readers: Int = 2) async throws -> ConnectionPool {
-    let factory = ConnectionFactory(key: try TestKeys.first())
+  private func pool(readers: Int = 2, busyTimeout: Duration = .seconds(5)) async throws -> ConnectionPool {
+    var configuration = ConnectionFactory.Configuration()
+    configuration.busyTimeout = busyTimeout
+    let factory = ConnectionFactory(key: try TestKeys.first(), configuration: configuration)
     let connection = try await factory.create(path)
     try await connection.run { try $0.executeScript("CREATE TABLE t (a INTEGER); CREATE TABLE u (a INTEGER)") }
     await connection.close()
@@ -71,6 +73,31 @@ struct ConnectionPoolTests {
     written.withLock { $0 = true }
     #expect(try await reading.value == [0, 0])
     #expect(try await pool.read { try $0.value("SELECT count(*) FROM t") } == 1)
+    await pool.close()
+  }
+
+  @Test func aLongReaderDelaysNoWriterAndTheLogIsEmptiedAfterIt() async throws {
+    // A write that waited for the reader would not end within this test.
+    let pool = try await pool(busyTimeout: .seconds(3600))
+    let inside = Locked(false)
+    let written = Locked(false)
+    let reading = Task {
+      try await pool.read { session in
+        let before = try session.value("SELECT count(*) FROM t")
+        inside.withLock { $0 = true }
+        while !written.withLock({ $0 }) { usleep(200) }
+        return [before, try session.value("SELECT count(*) FROM t")]
+      }
+    }
+    while !inside.withLock({ $0 }) { await Task.yield() }
+    // From the first one on, the log is beyond the size at which it is emptied.
+    for _ in 0..<3 { try await pool.write { _ = try $0.execute("INSERT INTO t SELECT zeroblob(5000000)") } }
+    #expect(Bytes.size(path + "-wal") > 15_000_000)
+    written.withLock { $0 = true }
+    #expect(try await reading.value == [0, 0])
+    try await pool.write { _ = try $0.execute("INSERT INTO t VALUES (1)") }
+    #expect(Bytes.size(path + "-wal") == 0)
+    #expect(try await pool.read { try $0.value("SELECT count(*) FROM t") } == 4)
     await pool.close()
   }
 

@@ -135,6 +135,51 @@ struct ConnectionTests {
     for connection in connections { await connection.close() }
   }
 
+  @Test func aCheckpointMovesWhatAReaderAllowsAndDoesNotWaitForIt() async throws {
+    await (try await writer()).close()
+    var configuration = ConnectionFactory.Configuration()
+    configuration.busyTimeout = .seconds(3600)
+    let factory = ConnectionFactory(key: try TestKeys.first(), configuration: configuration)
+    let writer = try await factory.open(path, .writer)
+    let reader = try await factory.open(path)
+    let empty = Bytes.size(path)
+    try await writer.run { try $0.executeScript("CREATE TABLE t (a); INSERT INTO t VALUES (zeroblob(1000000))") }
+    try await reader.run { session in
+      try session.execute("BEGIN")
+      #expect(try session.value("SELECT count(*) FROM t") == 1)
+    }
+    try await writer.run { session in
+      // Everything up to the snapshot is moved, but whoever reads it keeps the log.
+      #expect(try !session.checkpoint())
+      let moved = Bytes.size(path)
+      #expect(moved > empty + 1_000_000)
+      try session.execute("INSERT INTO t VALUES (zeroblob(1000000))")
+      #expect(try !session.checkpoint())
+      #expect(Bytes.size(path) == moved)
+      #expect(Bytes.size(path + "-wal") > 2_000_000)
+    }
+    try await reader.run { session in
+      #expect(try session.value("SELECT count(*) FROM t") == 1)
+      try session.execute("COMMIT")
+    }
+    #expect(try await writer.run { try $0.checkpoint() })
+    #expect(Bytes.size(path + "-wal") == 0)
+    #expect(Bytes.size(path) > empty + 2_000_000)
+    #expect(try await reader.run { try $0.value("SELECT count(*) FROM t") } == 2)
+    await reader.close()
+    await writer.close()
+  }
+
+  @Test func aCheckpointLeavesTheBusyTimeoutAsItWas() async throws {
+    let connection = try await writer()
+    #expect(try await connection.run { try $0.checkpoint() })
+    #expect(try await connection.run { try $0.value("PRAGMA busy_timeout") } == 5000)
+    try await connection.run { try $0.executeScript("PRAGMA busy_timeout = 1234") }
+    #expect(try await connection.run { try $0.checkpoint() })
+    #expect(try await connection.run { try $0.value("PRAGMA busy_timeout") } == 1234)
+    await connection.close()
+  }
+
   @Test func throwsAfterClosing() async throws {
     let connection = try await writer()
     await connection.close()

@@ -200,42 +200,6 @@ public final class ConnectionFactory: Sendable {
       .busy, operation: "open", file: path, detail: "the file is being replaced", hint: "try again")
   }
 
-  /// Opens the image of a page store through a container that is open for reading, within the transaction that the
-  /// container is in: both are then one snapshot.
-  ///
-  /// The container is taken over: it is closed with the image, or at once when this fails.
-  /// - Throws: `.pageStore`, `.incomplete`, `.unsupportedFormat`, `.damaged`.
-  package func openImage(of container: Session) throws(EncryptedStorageError) -> Session {
-    try mountImage(container, .reader, Interrupter())
-  }
-
-  /// Opens the database inside a page store, on a container that is open; it is closed when this fails.
-  private func mountImage(
-    _ container: Session, _ access: Access, _ interrupter: Interrupter
-  ) throws(EncryptedStorageError) -> Session {
-    do throws(EncryptedStorageError) {
-      guard let mounting = configuration.mounting else {
-        throw EncryptedStorageError(
-          .pageStore, operation: "open", file: container.path,
-          detail: "a page store, where a plain encrypted database is needed",
-          hint: "export its database with albergue-crypt export")
-      }
-      let mountPoint = try mounting.mount(container, access, cacheKibibytes: configuration.containerCacheKibibytes)
-      let handle = try Opening.open(container.path, Opening.Mode(mountPoint: mountPoint))
-      do throws(EncryptedStorageError) {
-        handle.attach(interrupter)
-        try Opening.run("SELECT count(*) FROM sqlite_schema", on: handle)
-        return try configure(handle, access, ownsWriterLock: true, container: container)
-      } catch {
-        handle.close()
-        throw error
-      }
-    } catch {
-      container.close()
-      throw error
-    }
-  }
-
   /// The keys of this factory but one, to recognise pages under them.
   package func otherCandidates(than material: KeyMaterial) -> [KeyMaterial] { candidates.filter { $0 !== material } }
 
@@ -244,8 +208,8 @@ public final class ConnectionFactory: Sendable {
   /// - Throws: the precise reason when there is none.
   package func matchingKey(of file: some StoredBytes, path: String) throws(EncryptedStorageError) -> KeyMatch {
     var found = try recentMatch(file)
-    if found == nil { found = try newMatch(file) }
-    guard let match = found else { throw try reasonForMisfit(of: file, path) }
+    if found == nil { found = try newMatch(file, path) }
+    guard let match = found else { throw try misfit(file, path) }
     if let pinnedProfile, match.format.mac != pinnedProfile.format.mac {
       throw EncryptedStorageError(
         .profileMismatch, operation: "open", file: path, keyID: match.material.id,
@@ -261,14 +225,94 @@ public final class ConnectionFactory: Sendable {
     return nil
   }
 
-  private func newMatch(_ file: some StoredBytes) throws(EncryptedStorageError) -> KeyMatch? {
-    guard let match = try KeyTrial.match(file, candidates: candidates) else { return nil }
+  private func newMatch(_ file: some StoredBytes, _ path: String) throws(EncryptedStorageError) -> KeyMatch? {
+    let absolute = try FileSystem.absolutePath(path)
+    guard let match = try KeyTrial.match(file, at: absolute, candidates: candidates) else { return nil }
     guard match.firstPageIsAuthentic else { return match }
     recentMatches.withLock { recent in
       recent.insert(match, at: 0)
       if recent.count > Self.recentMatchCount { recent.removeLast() }
     }
     return match
+  }
+
+  /// Why no key fits.
+  private func misfit(_ file: some StoredBytes, _ path: String) throws(EncryptedStorageError) -> EncryptedStorageError {
+    func error(
+      _ code: EncryptedStorageError.Code, _ detail: String, _ hint: String?, keyID: KeyID? = nil
+    ) -> EncryptedStorageError {
+      EncryptedStorageError(code, operation: "open", file: path, keyID: keyID, detail: detail, hint: hint)
+    }
+    let appearance = FileAppearance(head: try file.bytes(at: 0, count: 4096))
+    switch appearance {
+    case .empty:
+      return error(
+        .notADatabase, "the file is empty, and any key would open it", "create it with albergue-crypt init")
+    case .plaintext:
+      return error(
+        .plaintext, "the file is an unencrypted SQLite database", "encrypt it with albergue-crypt import")
+    case .tursoEncrypted:
+      return error(
+        .unsupportedFormat, "the file is encrypted in Turso's own format",
+        "export it with the program that wrote it, then use albergue-crypt import")
+    default: break
+    }
+    guard !candidates.isEmpty else {
+      return error(.noKey, "no key was given", "name a key file or a keyring")
+    }
+    if let legacy = try KeyTrial.match(file, candidates: candidates, scope: .includingLegacy) {
+      return error(
+        .unsupportedFormat, "the file is in an older SQLCipher format (\(legacy.profileName))",
+        "convert it with albergue-crypt import", keyID: legacy.material.id)
+    }
+    switch appearance {
+    case .legacyUnauthenticated:
+      return error(
+        .unsupportedFormat, "the file looks like libSQL's aes256cbc encryption, which has no authentication",
+        "export it with the program that wrote it, then use albergue-crypt import")
+    case .other:
+      return error(.notADatabase, "the file is neither a SQLite nor a SQLCipher database", "check the path")
+    default:
+      return error(
+        .wrongKey,
+        candidates.count == 1
+          ? "the key does not fit this file" : "none of the \(candidates.count) keys fits this file",
+        "check which key the file was written with (albergue-crypt status)", keyID: candidates.last?.id)
+    }
+  }
+
+  // MARK: - Creating
+
+  /// Makes an encrypted database: complete under its name, or not there.
+  ///
+  /// - Parameter script: run on the empty database before it gets its name.
+  package func createDatabase(_ path: String, script: String = "") throws(EncryptedStorageError) {
+    let file = try NewDatabaseFile(path)
+    defer { file.discard() }
+    guard let material = candidates.first else {
+      throw EncryptedStorageError(.noKey, operation: "create", file: path, detail: "no key was given")
+    }
+    do throws(EncryptedStorageError) {
+      // The file gets its mode before SQLite writes to it.
+      let output = try OutputFile(creating: file.temporaryPath)
+      let handle = try Opening.open(file.temporaryPath, Opening.Mode(fileSystem: configuration.fileSystem))
+      defer { handle.close() }
+      let keys: PageKeys
+      do {
+        keys = try PageKeys(format: creationProfile.format, salt: Salt.random(), material: material)
+      } catch { throw EncryptedStorageError(error, operation: "create", file: path) }
+      try Opening.applyKey(keys, to: handle)
+      // A statement that writes page 1 without leaving anything in the schema.
+      for sql in ["PRAGMA journal_mode=DELETE", "PRAGMA user_version=1", "PRAGMA user_version=0"] {
+        try Opening.run(sql, on: handle)
+      }
+      try Opening.run("PRAGMA temp_store=MEMORY; \(script)", on: handle)
+      handle.close()
+      try output.synchronize()
+      try file.publish()
+    } catch {
+      throw error.naming(file: path)
+    }
   }
 
   // MARK: - Setting up
@@ -299,7 +343,7 @@ public final class ConnectionFactory: Sendable {
   /// The first page through SQLCipher: from here on its view and ours agree, or the open fails.
   private func read(_ handle: DatabaseHandle, _ match: KeyMatch) throws(EncryptedStorageError) {
     _ = unsafe sqlite3_busy_timeout(
-      try handle.opened("open"), Int32(clamping: Self.milliseconds(configuration.busyTimeout)))
+      try handle.opened("open"), Int32(clamping: configuration.busyMilliseconds))
     do { try Opening.run("SELECT count(*) FROM sqlite_schema", on: handle) } catch {
       guard let code = error.resultCode, [SQLITE_NOTADB, SQLITE_CORRUPT].contains(code & 0xff) else { throw error }
       throw EncryptedStorageError(
@@ -309,72 +353,5 @@ public final class ConnectionFactory: Sendable {
           : "the key fits other pages, but page 1 is damaged",
         hint: "run albergue-crypt verify, then albergue-crypt recover", resultCode: code)
     }
-  }
-
-  /// - Parameters:
-  ///   - ownsWriterLock: false for a container, whose writes happen under the lock of the image's session.
-  ///   - container: of a mounted image.
-  private func configure(
-    _ handle: DatabaseHandle, _ access: Access, ownsWriterLock: Bool, container: Session? = nil
-  ) throws(EncryptedStorageError) -> Session {
-    let database = try unsafe handle.opened("open")
-    guard unsafe CSQLCipher_db_config_defensive(database, 1) == SQLITE_OK,
-      unsafe CSQLCipher_db_config_trusted_schema(database, 0) == SQLITE_OK,
-      unsafe CSQLCipher_db_config_foreign_keys(database, 1) == SQLITE_OK,
-      unsafe sqlite3_wal_autocheckpoint(database, 0) == SQLITE_OK
-    else {
-      throw EncryptedStorageError(
-        .cipherUnavailable, operation: "open", file: handle.path, detail: "SQLite refused a connection setting")
-    }
-    _ = unsafe sqlite3_busy_timeout(database, Int32(clamping: Self.milliseconds(configuration.busyTimeout)))
-    let session = Session(
-      handle: handle,
-      writerLock: access == .writer && ownsWriterLock
-        ? WriterLock(database: handle.path, timeout: configuration.busyTimeout) : nil,
-      container: container)
-    let busyTimeout = String(Self.milliseconds(configuration.busyTimeout))
-    guard try Opening.text("PRAGMA busy_timeout", on: handle) == busyTimeout else {
-      throw EncryptedStorageError(
-        .cipherUnavailable, operation: "open", file: handle.path, detail: "the busy timeout did not take effect")
-    }
-    try Opening.run("PRAGMA cell_size_check=ON", on: handle)
-    if configuration.cacheKibibytes != Configuration().cacheKibibytes {
-      try Opening.run("PRAGMA cache_size=-\(configuration.cacheKibibytes)", on: handle)
-    }
-    try Self.set("temp_store", "MEMORY", expecting: "2", handle)
-    try Self.set(
-      "synchronous", configuration.waitsForDisk ? "FULL" : "NORMAL", expecting: configuration.waitsForDisk ? "2" : "1",
-      handle)
-    switch access {
-    case .reader: try Opening.run("PRAGMA query_only=ON", on: handle)
-    // Nothing but pages goes to a container; the journal of an image stays in memory.
-    case .writer where container != nil: try Self.set("journal_mode", "MEMORY", expecting: "memory", handle)
-    case .writer: try Self.set("journal_mode", "WAL", expecting: "wal", handle)
-    }
-    guard unsafe Authorizer.install(on: database) == SQLITE_OK else {
-      throw EncryptedStorageError(
-        .cipherUnavailable, operation: "open", file: handle.path, detail: "SQLite refused the authorizer")
-    }
-    return session
-  }
-
-  /// Sets a pragma, unless it has that value, and reads it back: a setting that did not take is an error, never a silent
-  /// default.
-  private static func set(
-    _ pragma: String, _ setting: String, expecting expected: String, _ handle: DatabaseHandle
-  ) throws(EncryptedStorageError) {
-    // SQLCipher's default is never the one for temporary data; the others often are as they should be.
-    if pragma != "temp_store", try Opening.text("PRAGMA \(pragma)", on: handle) == expected { return }
-    try Opening.run("PRAGMA \(pragma)=\(setting)", on: handle)
-    guard try Opening.text("PRAGMA \(pragma)", on: handle) == expected else {
-      throw EncryptedStorageError(
-        pragma == "journal_mode" ? .readOnly : .cipherUnavailable, operation: "open", file: handle.path,
-        detail: "PRAGMA \(pragma)=\(setting) did not take effect")
-    }
-  }
-
-  private static func milliseconds(_ duration: Duration) -> Int64 {
-    let (seconds, attoseconds) = duration.components
-    return min(Int64(Int32.max), max(0, seconds * 1000 + attoseconds / 1_000_000_000_000_000))
   }
 }

@@ -9,7 +9,7 @@ internal import CSQLCipher
 @safe final class DatabaseHandle {
   let path: String
   private(set) var pointer: OpaquePointer?
-  private var interrupter: Interrupter?
+  private(set) var interrupter = Interrupter()
   /// Set while a rollback must run although the task is cancelled.
   var isIgnoringCancellation = false
   /// Set when a rollback failed: the connection then refuses everything, rather than stay half-open.
@@ -33,7 +33,7 @@ internal import CSQLCipher
   /// Source: https://www.sqlite.org/c3ref/close.html
   func close() {
     guard let open = unsafe pointer else { return }
-    interrupter?.detach()
+    interrupter.detach()
     unsafe sqlite3_close_v2(open)
     unsafe pointer = nil
   }

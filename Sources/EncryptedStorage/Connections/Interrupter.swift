@@ -1,7 +1,9 @@
 internal import CSQLCipher
+internal import Dispatch
 internal import Synchronization
 
-/// Stops the statement a connection is running, from any thread, and only if it belongs to the cancelled call.
+/// Stops the statement a connection is running, or its waiting for the writer lock, from any thread, and only if it
+/// belongs to the cancelled call.
 ///
 /// Unsafe code: keeps the `sqlite3` pointer inside a mutex, so that an interrupt never meets a closed handle:
 /// `sqlite3_interrupt` is the one call SQLite allows from another thread while the connection stays open.
@@ -15,6 +17,8 @@ final class Interrupter: Sendable {
     var address: UInt = 0
     var running: Token?
     var next: UInt64 = 0
+    /// What the running call waits for.
+    var semaphore: DispatchSemaphore?
   }
 
   private let state = Mutex(State())
@@ -39,8 +43,23 @@ final class Interrupter: Sendable {
 
   func interrupt(_ token: Token) {
     state.withLock { state in
-      guard state.running == token, let database = unsafe OpaquePointer(bitPattern: state.address) else { return }
+      guard state.running == token else { return }
+      state.semaphore?.signal()
+      guard let database = unsafe OpaquePointer(bitPattern: state.address) else { return }
       unsafe sqlite3_interrupt(database)
     }
+  }
+
+  /// Blocks the connection's thread until `semaphore` is signalled, by its owner or by an interrupt.
+  ///
+  /// - Returns: false when the deadline came first.
+  func wait(for semaphore: DispatchSemaphore, until deadline: ContinuousClock.Instant) -> Bool {
+    state.withLock { $0.semaphore = semaphore }
+    defer { state.withLock { $0.semaphore = nil } }
+    // An interrupt that came before the semaphore was there has left this mark.
+    guard !Task.isCancelled else { return true }
+    // The upper bound is 31 years.
+    let nanoseconds = Int(max(0, min(ContinuousClock.now.duration(to: deadline) / .nanoseconds(1), 1e18)))
+    return semaphore.wait(timeout: .now() + .nanoseconds(nanoseconds)) == .success
   }
 }

@@ -207,31 +207,60 @@ public final class Session {
 
   // MARK: - Checkpoints
 
-  /// Moves the write-ahead log into the database and empties it, as far as readers allow.
+  /// Moves the write-ahead log into the database as far as readers allow, and empties it if none is in the way. Waits for
+  /// other writers, never for readers.
   ///
   /// - Returns: whether the log is empty now; readers of older snapshots keep part of it.
-  /// - Throws: `.denied` on a session that does not write; `.busy` when another writer holds the lock.
+  /// - Throws: `.denied` on a session that does not write; `.busy` when another writer holds the lock; `.cancelled` when
+  ///   the task is cancelled while it waits for that one.
   @discardableResult
   public func checkpoint() throws(EncryptedStorageError) -> Bool {
     guard let writerLock, !isInTransaction else {
       throw EncryptedStorageError(
         .denied, operation: "checkpoint", file: path, detail: "only a writer outside a transaction can checkpoint")
     }
-    let database = try unsafe (container ?? self).handle.opened("checkpoint")
+    let target = container ?? self
+    let database = try unsafe target.handle.opened("checkpoint")
     try writerLock.acquire()
     defer { writerLock.release() }
-    // TRUNCATE takes SQLite's write lock too, which keeps programs out that do not know ours.
-    let result = unsafe sqlite3_wal_checkpoint_v2(database, "main", SQLITE_CHECKPOINT_TRUNCATE, nil, nil)
+    // Where TRUNCATE would wait for a reader and may not, it goes on as PASSIVE, moves what it can, and answers BUSY.
+    // Unlike PASSIVE it takes SQLite's write lock, which keeps programs out that do not know ours.
+    // Source: https://www.sqlite.org/c3ref/wal_checkpoint_v2.html
+    let result = try target.withoutBusyTimeout {
+      unsafe sqlite3_wal_checkpoint_v2(database, "main", SQLITE_CHECKPOINT_TRUNCATE, nil, nil)
+    }
     guard result & 0xff != SQLITE_BUSY else { return false }
     guard result == SQLITE_OK else { throw handle.error(result, operation: "checkpoint") }
     return true
   }
 
-  /// Checkpoints when the log has grown beyond `byteCount`.
-  package func checkpoint(whenLogExceeds byteCount: Int64) throws(EncryptedStorageError) {
-    guard let status = FileSystem.status(path + "-wal"), status.byteCount > byteCount else { return }
-    try checkpoint()
+  /// Runs `body` while SQLite waits for no lock, and gives the connection back the time limit that it had.
+  private func withoutBusyTimeout(_ body: () -> Int32) throws(EncryptedStorageError) -> Int32 {
+    let database = try unsafe handle.opened("checkpoint")
+    // Read each time, since SQL may change it. Not through a statement of the session, which would release the lock.
+    let setting = try Opening.text("PRAGMA busy_timeout", on: handle)
+    guard let milliseconds = Int32(setting) else { throw busyTimeoutIsUnknown }
+    _ = unsafe sqlite3_busy_timeout(database, 0)
+    let result = body()
+    _ = unsafe sqlite3_busy_timeout(database, milliseconds)
+    guard try Opening.text("PRAGMA busy_timeout", on: handle) == setting else { throw busyTimeoutIsUnknown }
+    return result
   }
+
+  private var busyTimeoutIsUnknown: EncryptedStorageError {
+    EncryptedStorageError(
+      .cipherUnavailable, operation: "checkpoint", file: path, detail: "the busy timeout did not take effect")
+  }
+
+  /// Empties a log that has grown large, at the end of a write transaction, which is durable whatever happens here: a log
+  /// that cannot be emptied now is emptied after a later one.
+  private func emptyLargeLog() {
+    guard let status = FileSystem.status(path + "-wal"), status.byteCount > Self.logByteCount else { return }
+    _ = try? checkpoint()
+  }
+
+  /// Size of the log after which it is emptied: 1000 frames of 4 KiB, SQLite's own default.
+  private static let logByteCount: Int64 = 1000 * 4120
 
   // MARK: - Running
 
@@ -249,7 +278,10 @@ public final class Session {
     if !statement.isReadOnly { try writerLock?.acquire() }
     defer {
       statement.reset()
-      if !isInTransaction { writerLock?.release() }
+      if let writerLock, writerLock.isHeld, !isInTransaction {
+        emptyLargeLog()
+        writerLock.release()
+      }
     }
     try steps()
   }

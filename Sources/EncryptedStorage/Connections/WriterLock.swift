@@ -4,50 +4,90 @@ internal import Glibc
 /// processes.
 ///
 /// SQLite 3.46, inside SQLCipher 4.6, has a race between a checkpoint and a commit on another connection that can damage
-/// the file (fixed in 3.51.3). SQLite's own write lock does not exclude it; this file lock, `FILE-writer.lock`, does.
+/// the file (fixed in 3.51.3). SQLite's own write lock does not exclude it; this lock does: first the turn among the
+/// writers of this process (`WriterQueue`), then the file lock `FILE-writer.lock` against other processes.
 ///
 /// Not Sendable: belongs to one session.
 final class WriterLock {
   private let database: String
   private let path: String
   private let timeout: Duration
-  private var lock: FileLock?
+  private let interrupter: Interrupter
+  /// Stays open between two acquisitions, because opening is most of the work; locked only while `isHeld`.
+  private var file: FileLock?
+  private(set) var isHeld = false
 
-  init(database: String, timeout: Duration) {
+  /// - Parameter database: the absolute path.
+  init(database: String, timeout: Duration, interrupter: Interrupter) {
     self.database = database
     path = database + "-writer.lock"
     self.timeout = timeout
+    self.interrupter = interrupter
   }
+
+  deinit { release() }
 
   /// Waits for the lock; holding it already is enough.
   ///
-  /// - Throws: `.busy` after the time limit.
+  /// - Throws: `.busy` after the time limit; `.cancelled` when the task is cancelled while it waits.
   func acquire() throws(EncryptedStorageError) {
-    guard lock == nil else { return }
+    guard !isHeld else { return }
     let deadline = ContinuousClock.now + timeout
+    switch WriterQueue.enter(database, until: deadline, interrupter) {
+    case .turn: break
+    case .timedOut: throw busy
+    case .cancelled: throw cancelled
+    }
+    do throws(EncryptedStorageError) { try lockFile(until: deadline) } catch {
+      WriterQueue.leave(database)
+      throw error
+    }
+    isHeld = true
+  }
+
+  func release() {
+    guard isHeld else { return }
+    isHeld = false
+    file?.unlock()
+    WriterQueue.leave(database)
+  }
+
+  /// Removes the lock file, unless another writer holds it. Whoever has it open already notices (`FileLock`).
+  func removeFile() {
+    release()
+    file = nil
+    guard WriterQueue.enter(database, until: ContinuousClock.now, interrupter) == .turn else { return }
+    defer { WriterQueue.leave(database) }
+    guard let last = try? FileLock(path, creating: false, operation: "close") else { return }
+    try? FileSystem.remove(last.path)
+  }
+
+  /// Waits until no other process has the file lock.
+  private func lockFile(until deadline: ContinuousClock.Instant) throws(EncryptedStorageError) {
     var pauseMicroseconds: UInt32 = 100
     while true {
-      do throws(EncryptedStorageError) {
-        lock = try FileLock(path, database: database, operation: "write")
-        return
-      } catch {
+      do throws(EncryptedStorageError) { return try lockFile() } catch {
         guard error.code == .busy else { throw error }
-        guard ContinuousClock.now < deadline else {
-          throw EncryptedStorageError(
-            .busy, operation: "write", file: path, detail: "another writer holds the lock", hint: "try again later")
-        }
       }
+      guard ContinuousClock.now < deadline else { throw busy }
+      guard !Task.isCancelled else { throw cancelled }
       // This thread belongs to the connection and may block. flock(2) has no time limit, hence the polling.
       usleep(pauseMicroseconds)
       pauseMicroseconds = min(pauseMicroseconds * 2, 10_000)
     }
   }
 
-  func release() { lock = nil }
+  private func lockFile() throws(EncryptedStorageError) {
+    if let file, try file.lockAgain(database: database, operation: "write") { return }
+    file = try FileLock(path, database: database, operation: "write")
+  }
 
-  /// Removes the lock file, unless another writer holds it. Whoever has it open already notices (`FileLock`).
-  func removeFile() {
-    guard let last = try? FileLock(path, creating: false, operation: "close") else { return }
-    try? FileSystem.remove(last.path)
+  private var busy: EncryptedStorageError {
+    EncryptedStorageError(
+      .busy, operation: "write", file: path, detail: "another writer holds the lock", hint: "try again later")
+  }
+
+  private var cancelled: EncryptedStorageError {
+    EncryptedStorageError(.cancelled, operation: "write", file: database, detail: "the task was cancelled")
   }
 }

@@ -114,7 +114,7 @@ public struct DatabaseCopy: Sendable {
         hint: "use albergue-crypt init for a new database")
     default: break
     }
-    guard let match = try KeyTrial.match(file, candidates: sourceKeys, scope: .includingLegacy) else {
+    guard let match = try KeyTrial.match(file, at: path, candidates: sourceKeys, scope: .includingLegacy) else {
       // The factory knows the precise words for every kind of misfit.
       throw sourceKeys.isEmpty
         ? EncryptedStorageError(
@@ -185,10 +185,11 @@ public struct DatabaseCopy: Sendable {
   private func verifyPages(
     _ path: String, _ keys: PageKeys, _ cancellation: Cancellation
   ) throws(EncryptedStorageError) {
+    let log = try WriteAheadLogScan(path: path + "-wal", keys: keys).requireIntact()
     var scan = PageScan(path: path, keys: keys, progress: progress, cancellation: cancellation)
     scan.isLive = true
+    scan.replacedPages = log.replacedPages
     try scan.requireAuthentic()
-    try WriteAheadLogScan(path: path + "-wal", keys: keys).requireIntact()
   }
 
   private func verifyStructure(_ session: Session, hint: String) throws(EncryptedStorageError) {

@@ -10,6 +10,8 @@ internal import Glibc
 package final class FileLock: Sendable {
   package let path: String
   private let descriptor: Int32
+  /// Which file the descriptor leads to. No other one gets its numbers while it is open, even after it was removed.
+  private let identity: FileSystem.Status
 
   /// Takes the lock, creating the file (mode 0600) when it is not there.
   ///
@@ -26,29 +28,21 @@ package final class FileLock: Sendable {
       let flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | (creating ? O_CREAT : 0)
       let descriptor = unsafe open(path, flags, 0o600)
       guard descriptor >= 0 else { throw FileSystem.failure(operation, path, errno) }
-      guard flock(descriptor, (isShared ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0 else {
-        let code = errno
+      do throws(EncryptedStorageError) {
+        try Self.lock(descriptor, isShared ? LOCK_SH : LOCK_EX, path, operation)
+      } catch {
         close(descriptor)
-        guard code == EWOULDBLOCK else { throw FileSystem.failure(operation, path, code) }
-        throw EncryptedStorageError(
-          .busy, operation: operation, file: path, detail: "another process holds this lock",
-          hint: "try again when it has finished")
+        throw error
       }
       // The former holder may have removed the file between our open and our lock: then we hold a nameless one.
       var buffer = stat()
       if unsafe fstat(descriptor, &buffer) == 0, let named = FileSystem.status(path),
         named.isSameFile(as: FileSystem.Status(buffer))
       {
-        if creating, let owner = database.flatMap(FileSystem.status),
-          owner.owner != named.owner || owner.group != named.group
-            || owner.permissions & 0o666 != named.permissions
-        {
-          // Only its owner or root can, and only they need to.
-          _ = fchown(descriptor, owner.owner, owner.group)
-          _ = fchmod(descriptor, mode_t(owner.permissions & 0o666))
-        }
         self.path = path
         self.descriptor = descriptor
+        identity = named
+        if creating, let database { giveOwner(of: database, to: named) }
         return
       }
       close(descriptor)
@@ -59,6 +53,51 @@ package final class FileLock: Sendable {
   }
 
   deinit { close(descriptor) }
+
+  // MARK: - Giving it up for a while
+
+  /// Gives the lock up, and keeps the file open for `lockAgain`.
+  ///
+  /// Unlike closing, this also ends the lock that a child of this process shares between fork and exec.
+  func unlock() { _ = flock(descriptor, LOCK_UN) }
+
+  /// Takes the lock again that `unlock` gave up.
+  ///
+  /// - Parameter database: as when the lock was made.
+  /// - Returns: false, and no lock, when the file was removed or replaced meanwhile: another one has to be made.
+  /// - Throws: `.busy` at once when another holder has it.
+  func lockAgain(database: String, operation: String) throws(EncryptedStorageError) -> Bool {
+    try Self.lock(descriptor, LOCK_EX, path, operation)
+    // As after opening: only the file that has the name keeps others out.
+    guard let named = FileSystem.status(path), named.isSameFile(as: identity) else {
+      unlock()
+      return false
+    }
+    giveOwner(of: database, to: named)
+    return true
+  }
+
+  private static func lock(
+    _ descriptor: Int32, _ kind: Int32, _ path: String, _ operation: String
+  ) throws(EncryptedStorageError) {
+    guard flock(descriptor, kind | LOCK_NB) != 0 else { return }
+    let code = errno
+    guard code == EWOULDBLOCK else { throw FileSystem.failure(operation, path, code) }
+    throw EncryptedStorageError(
+      .busy, operation: operation, file: path, detail: "another process holds this lock",
+      hint: "try again when it has finished")
+  }
+
+  private func giveOwner(of database: String, to named: FileSystem.Status) {
+    guard let owner = FileSystem.status(database),
+      owner.owner != named.owner || owner.group != named.group || owner.permissions & 0o666 != named.permissions
+    else { return }
+    // Only its owner or root can, and only they need to.
+    _ = fchown(descriptor, owner.owner, owner.group)
+    _ = fchmod(descriptor, mode_t(owner.permissions & 0o666))
+  }
+
+  // MARK: - Content
 
   /// Replaces the content of the lock file and makes it durable.
   package func write(_ content: [UInt8]) throws(EncryptedStorageError) {
