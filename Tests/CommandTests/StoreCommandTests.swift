@@ -149,6 +149,52 @@ struct StoreCommandTests {
     #expect(file["storeError"] as? String == "the page store has no valid state")
   }
 
+  @Test func statusKnowsAStoreWhosePageOneAPowerCutHasTorn() async throws {
+    try await makeReplica()
+    let script = """
+      PRAGMA key = "x'\(TestKeys.firstHex)'";
+      CREATE TABLE other (a); DROP TABLE other;
+      .shell kill -9 $PPID
+
+      """
+    _ = try Subprocess.run("sqlcipher", ["-batch", work.file("store.db")], input: script)
+    try Bytes.flip(work.file("store.db"), byte: 2000)
+    let status = try work.runWithFirstKey("status", "store.db")
+    #expect(status.output.hasPrefix("store.db: page-store\n  replica at position 100,"), "\(status.output)")
+  }
+
+  // MARK: - verify
+
+  @Test func verifySaysWhatItCheckedAndWhatItFound() async throws {
+    try await makeReplica()
+    let sound = try work.runWithFirstKey("verify", "store.db")
+    sound.expectSuccess()
+    #expect(sound.output.contains(" log frames, structure, structure of the image; sqlcipher4, key file:first.key)\n"))
+    #expect(sound.output.contains("\n  replica at position 100, protocol test, generation 3, image of "))
+    _ = try SQLCipherShell.lines(work.file("store.db"), key: TestKeys.firstHex, "DELETE FROM tail WHERE page = 20;")
+    let damaged = try work.runWithFirstKey("verify", "store.db")
+    #expect(damaged.status == 1)
+    #expect(damaged.output.contains("\n  store-page-orphaned: page 20 has a head and no tail\n"))
+    let object = try work.runWithFirstKey("verify", "store.db", "--quick", "--json").object()
+    let report = try #require((object["files"] as? [[String: Any]])?.first)
+    let findings = try #require(report["findings"] as? [[String: Any]])
+    #expect(findings.map { $0["kind"] as? String } == ["store-page-orphaned"])
+    #expect(findings.map { $0["page"] as? Int } == [20])
+    #expect((report["store"] as? [String: Any])?["complete"] as? Bool == true)
+    #expect(report["checkedImage"] as? Bool == false)
+  }
+
+  @Test func verifyCallsAnUnfinishedPullIncomplete() async throws {
+    try await makeReplica(pulledPageCount: 30)
+    let result = try work.runWithFirstKey("verify", "store.db")
+    result.expectSuccess()
+    #expect(result.output.contains("store.db: ok ("))
+    #expect(result.output.hasSuffix("\n  replica, incomplete: its first pull has not finished\n"))
+    let object = try work.runWithFirstKey("verify", "store.db", "--json").object()
+    let report = try #require((object["files"] as? [[String: Any]])?.first)
+    #expect((report["store"] as? [String: Any])?["complete"] as? Bool == false)
+  }
+
   // MARK: - export and import
 
   @Test(arguments: CipherProfile.allCases)

@@ -67,6 +67,34 @@ struct StoreVerificationTests {
     #expect(try await Verifier(factory: factory).run(primary).isClean)
   }
 
+  @Test func findsNothingWhileBatchesAreApplied() async throws {
+    let store = try await PageStore.open(path, factory: SampleStore.factory(try TestKeys.first()))
+    let pages = try SampleStore.pages(of: folder.file("plain.db"))
+    let pageCount = pageCount
+    let applying = Task {
+      var position = SampleStore.position
+      while !Task.isCancelled {
+        let changed = (0..<20).map { pages[(Int(position) + $0 * 7) % pages.count] }
+        try await store.apply(
+          PageBatch(
+            remote: SampleStore.remote, basePosition: position, position: position + 1, pageCount: pageCount,
+            pages: changed))
+        position += 1
+      }
+    }
+    var positions: [Int64] = []
+    for round in 1...10 {
+      let report = try await verify(isQuick: round.isMultiple(of: 2))
+      #expect(report.isClean, "\(report.findings)")
+      positions.append(report.store?.image?.position ?? -1)
+    }
+    #expect(positions == positions.sorted() && positions.last ?? 0 > SampleStore.position)
+    applying.cancel()
+    _ = await applying.result
+    await store.close()
+    #expect(try await verify().isClean)
+  }
+
   @Test func anEmptyPrimaryIsSound() async throws {
     let primary = folder.file("primary.db")
     let factory = SampleStore.factory(try TestKeys.first())
