@@ -161,8 +161,9 @@ public struct FileClassifier: Sendable {
     {
       status.set(.damaged, "the file ends inside a page; run albergue-crypt verify")
     } else {
-      // A page 1 that a power cut has torn is in the log or the journal.
-      let header = try StoredHeader.read(file, keys: match.keys) ?? DatabaseImage(path, materials: candidates).header
+      // A page 1 that a power cut has torn is in the log; where it is not found, the kind is told without it.
+      let header =
+        try StoredHeader.read(file, keys: match.keys) ?? (try? DatabaseImage(path, materials: candidates))?.header
       if let count = header?.pageCount, count > status.pageCount ?? 0, status.logByteCount == 0 {
         status.set(.damaged, "the file has \(status.pageCount ?? 0) pages, its header says \(count)")
         return
