@@ -30,6 +30,7 @@ enum StoreFormat {
       base_position INTEGER NOT NULL,
       base_page_count INTEGER NOT NULL,
       complete INTEGER NOT NULL CHECK (complete IN (0, 1)),
+      boot TEXT,
       last_sync INTEGER
     ) STRICT;
     CREATE TABLE change (

@@ -91,6 +91,13 @@ public final class ConnectionFactory: Sendable {
       configuration: configuration, logger: logger)
   }
 
+  /// A factory for files under the key and profile of one that was found.
+  package func only(_ match: KeyMatch) -> ConnectionFactory {
+    ConnectionFactory(
+      candidates: [match.material], pinnedProfile: match.profile, creationProfile: match.profile ?? creationProfile,
+      configuration: configuration, logger: logger)
+  }
+
   // MARK: - Connections
 
   /// Opens an existing encrypted database, or the database inside a page store.
