@@ -49,7 +49,7 @@ let package = Package(
       swiftSettings: memorySafe),
     .target(
       name: "Verification",
-      dependencies: ["EncryptedStorage", "EncryptionKeys"],
+      dependencies: ["PageStore", "EncryptedStorage", "EncryptionKeys"],
       swiftSettings: memorySafe),
     .target(
       name: "CommandSupport",
@@ -62,14 +62,14 @@ let package = Package(
     .executableTarget(
       name: "albergue-crypt",
       dependencies: [
-        "CommandSupport", "Verification", "EncryptedStorage", "EncryptionKeys",
+        "CommandSupport", "Verification", "PageStore", "EncryptedStorage", "EncryptionKeys",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
     .target(
       name: "TestSupport",
-      dependencies: ["EncryptedStorage", "EncryptionKeys"],
+      dependencies: ["PageStore", "EncryptedStorage", "EncryptionKeys"],
       path: "Tests/TestSupport",
       swiftSettings: strict),
     .target(
@@ -101,11 +101,13 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "VerificationTests",
-      dependencies: ["Verification", "EncryptedStorage", "EncryptionKeys", "TestSupport"],
+      dependencies: ["Verification", "PageStore", "EncryptedStorage", "EncryptionKeys", "TestSupport"],
       swiftSettings: strict),
     .testTarget(
       name: "CommandTests",
-      dependencies: ["CommandSupport", "EncryptedStorage", "EncryptionKeys", "TestSupport", "albergue-crypt"],
+      dependencies: [
+        "CommandSupport", "PageStore", "EncryptedStorage", "EncryptionKeys", "TestSupport", "albergue-crypt",
+      ],
       swiftSettings: strict),
   ]
 )

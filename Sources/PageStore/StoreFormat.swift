@@ -72,9 +72,13 @@ enum StoreFormat {
   /// - Throws: `.unsupportedFormat` for a store of a later version.
   static func check(_ container: Session) throws(EncryptedStorageError) {
     guard try container.value("PRAGMA user_version") == .integer(Int64(version)) else {
-      throw EncryptedStorageError(
-        .unsupportedFormat, operation: "open", file: container.path, detail: "a page store of another version",
-        hint: "open it with the version of this program that wrote it, or a later one")
+      throw otherVersion(container.path)
     }
+  }
+
+  static func otherVersion(_ path: String) -> EncryptedStorageError {
+    EncryptedStorageError(
+      .unsupportedFormat, operation: "open", file: path, detail: "a page store of another version",
+      hint: "open it with the version of this program that wrote it, or a later one")
   }
 }
