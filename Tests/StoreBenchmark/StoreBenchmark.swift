@@ -9,14 +9,23 @@ import PageStore
 struct StoreBenchmark {
   static func main() async throws {
     let arguments = CommandLine.arguments
-    guard arguments.count == 5, let rounds = Int(arguments[4]),
+    guard arguments.count == 6, let rounds = Int(arguments[4]), let part = Part(rawValue: arguments[5]),
       let profile = CipherProfile(rawValue: arguments[3])
     else {
-      return print("usage: store-benchmark PLAINTEXT-FILE FOLDER PROFILE ROUNDS   (table t of run.py; key of a1)")
+      return print(
+        """
+        usage: store-benchmark PLAINTEXT-FILE FOLDER PROFILE ROUNDS bootstrap|use
+        bootstrap makes FOLDER/store.db once; use makes an ordinary database as well and measures reads and writes.
+        The file has table t of run.py; PLAINTEXT-FILE-changed is the same after an update of one row on 10,000 pages.
+        """)
     }
     let benchmark = try StoreBenchmark(arguments[1], arguments[2], profile, rounds)
-    try await benchmark.run()
+    var results = Results()
+    try await benchmark.run(part, &results)
+    print(results.json)
   }
+
+  enum Part: String { case bootstrap, use }
 
   let plain: String
   let ordinary: String
@@ -48,37 +57,22 @@ struct StoreBenchmark {
     return ConnectionFactory(key: key, profile: profile, configuration: configuration)
   }
 
-  func run() async throws {
-    var results = Results()
-    let parts = ProcessInfo.processInfo.environment["PARTS"] ?? "bootstrap,reads,writes,apply"
-    if parts.contains("bootstrap") { try await makeFiles(&results) }
-    if parts.contains("reads") { try reads(&results) }
-    if parts.contains("writes") { try await writes(&results) }
-    if parts.contains("apply") { try await apply(&results) }
-    print(results.json)
+  func run(_ part: Part, _ results: inout Results) async throws {
+    switch part {
+    case .bootstrap:
+      try await results.measure("bootstrap") { try await fill(store, role: .replica) }
+      results.values["store_bytes"] = Double(try Self.size(store))
+      results.values["image_bytes"] = Double(imageByteCount)
+    case .use:
+      _ = try await DatabaseCopy(sourceKeys: [], target: .encrypted(key, profile)).run(from: plain, to: ordinary)
+      try await fill(store, role: .replica)
+      try reads(&results)
+      try await writes(&results)
+      try await apply(&results)
+    }
   }
 
   // MARK: - Files
-
-  /// Bootstrap against an import of the same pages; both durable at the end.
-  private func makeFiles(_ results: inout Results) async throws {
-    for round in 0..<max(2, rounds / 3) {
-      for suffix in ["", "-wal", "-shm"] {
-        try? FileManager.default.removeItem(atPath: ordinary + suffix)
-        try? FileManager.default.removeItem(atPath: store + suffix)
-      }
-      try await results.measure("bootstrap") {
-        try await fill(store, role: .replica)
-      }
-      if round == 0 {
-        results.values["store_bytes"] = Double(try Self.size(store))
-        results.values["image_bytes"] = Double(imageByteCount)
-      }
-      try? FileManager.default.removeItem(atPath: store)
-    }
-    _ = try await DatabaseCopy(sourceKeys: [], target: .encrypted(key, profile)).run(from: plain, to: ordinary)
-    try await fill(store, role: .replica)
-  }
 
   private func fill(_ path: String, role: PageStore.Role) async throws {
     let store = try await PageStore.create(path, role: role, factory: factory())
