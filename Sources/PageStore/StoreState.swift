@@ -64,7 +64,8 @@ public struct StoreState: Sendable, Hashable, Encodable {
 }
 
 extension StoreState {
-  /// The columns of `meta` that ``init(meta:change:)`` takes.
+  /// The columns of `meta` that ``init(meta:change:)`` takes, and their places in a row.
+  private static let metaPlaces = [1, 2, 3, 4, 5, 6, 7, 9]
   static let metaColumns = "role, remote, protocol, generation, base_position, base_page_count, complete, last_sync"
 
   /// Nil when the values contradict each other.
@@ -124,9 +125,9 @@ extension StoreState {
         let meta = try tables.rows(of: "meta")
         let change = try tables.lastRow(of: "change")
         // The keys of both tables are their rowids.
-        guard meta.count == 1,
+        guard meta.count == 1, meta[0].values.count == 10,
           let state = StoreState(
-            meta: Array(meta[0].values.dropFirst()),
+            meta: metaPlaces.map { meta[0].values[$0] },
             change: change.map { [.integer($0.rowid)] + $0.values.dropFirst().prefix(2) })
         else { throw damaged(path) }
         return state

@@ -102,7 +102,7 @@ struct StoreVerificationTests {
     #expect(try await Verifier(factory: factory).run(primary).isClean)
   }
 
-  @Test(arguments: [0, 1, 30]) func anUnfinishedPullIsNoDamage(pulledPageCount: Int) async throws {
+  @Test(arguments: [0, 30]) func anUnfinishedPullIsNoDamage(pulledPageCount: Int) async throws {
     let partial = folder.file("partial.db")
     try await SampleStore.makeReplica(
       partial, of: folder.file("plain.db"), key: TestKeys.first(), pulledPageCount: pulledPageCount)
@@ -111,9 +111,9 @@ struct StoreVerificationTests {
     #expect(report.isClean, "\(report.findings)")
     #expect(report.store?.isComplete == false)
     #expect(!report.checkedImage)
-    guard pulledPageCount == 30 else { return }
-    _ = try SQLCipherShell.lines(partial, key: TestKeys.firstHex, "DELETE FROM head WHERE page = 3;")
-    #expect(kinds(try await Verifier(factory: factory).run(partial)) == [.storePageOrphaned])
+    // What is there is checked.
+    _ = try SQLCipherShell.lines(partial, key: TestKeys.firstHex, "INSERT INTO head VALUES (3, zeroblob(3977));")
+    #expect(kinds(try await Verifier(factory: factory).run(partial)) == [.storePageBeyondEnd])
   }
 
   // MARK: - Damage without the key
@@ -199,7 +199,7 @@ struct StoreVerificationTests {
     "INSERT INTO change SELECT position + 1, epoch, page_count, x'' FROM change;",
     "DROP TABLE tail;", "ALTER TABLE change RENAME COLUMN epoch TO era;",
     "PRAGMA ignore_check_constraints = ON; INSERT INTO meta SELECT 2, role, remote, protocol, generation, base_position, "
-      + "base_page_count, complete, last_sync FROM meta;",
+      + "base_page_count, complete, boot, last_sync FROM meta;",
   ])
   func findsAStateThatContradictsItself(sql: String) async throws {
     try damage(sql)
