@@ -86,6 +86,7 @@ extension ConnectionFactory {
           hint: "export its database with albergue-crypt export")
       }
       let mountPoint = try mounting.mount(container, access, cacheKibibytes: configuration.containerCacheKibibytes)
+      defer { mounting.forget(mountPoint) }
       let handle = try Opening.open(container.path, Opening.Mode(mountPoint: mountPoint))
       do throws(EncryptedStorageError) {
         handle.attach(interrupter)

@@ -8,6 +8,9 @@ package protocol ImageMounting: Sendable {
   func mount(
     _ container: Session, _ access: ConnectionFactory.Access, cacheKibibytes: Int?
   ) throws(EncryptedStorageError) -> MountPoint
+
+  /// Takes back a mount point that SQLite never opened.
+  func forget(_ mountPoint: MountPoint)
 }
 
 /// Where SQLite finds an image that was mounted: a VFS, and the parameter that leads it to the container.

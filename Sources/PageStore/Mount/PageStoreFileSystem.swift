@@ -29,6 +29,14 @@ enum PageStoreFileSystem {
     return MountPoint(fileSystem: name, parameter: "\(parameterName)=\(token)")
   }
 
+  /// Closes an image that SQLite has not taken.
+  static func forget(_ mountPoint: MountPoint) {
+    guard let token = mountPoint.parameter.split(separator: "=").last.flatMap({ UInt64($0) }),
+      let image = unsafe take(token)
+    else { return }
+    unsafe image.takeRetainedValue().close()
+  }
+
   private static func take(_ token: UInt64) -> Unmanaged<MountedImage>? {
     guard let address = waiting.withLock({ $0.removeValue(forKey: token) }),
       let pointer = unsafe UnsafeRawPointer(bitPattern: address)

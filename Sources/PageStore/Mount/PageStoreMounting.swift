@@ -29,6 +29,8 @@ package struct PageStoreMounting: ImageMounting {
     return try PageStoreFileSystem.add(MountedImage(ContainerStatements(container)))
   }
 
+  package func forget(_ mountPoint: MountPoint) { PageStoreFileSystem.forget(mountPoint) }
+
   /// Room for the tails of the image, 3 % of it, beside the heads that pass through: with less, a page costs more than one
   /// page of the container. Measured: docs/benchmarks.md.
   private static func cacheKibibytes(forPages pageCount: UInt32) -> Int {
