@@ -69,7 +69,7 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "TestSupport",
-      dependencies: ["EncryptedStorage", "EncryptionKeys"],
+      dependencies: ["PageStore", "EncryptedStorage", "EncryptionKeys"],
       path: "Tests/TestSupport",
       swiftSettings: strict),
     .executableTarget(
@@ -82,6 +82,11 @@ let package = Package(
       dependencies: ["PageStore", "EncryptedStorage", "EncryptionKeys"],
       path: "Tests/StoreBenchmark",
       swiftSettings: strict),
+    .executableTarget(
+      name: "store-workload",
+      dependencies: ["PageStore", "EncryptedStorage", "EncryptionKeys", "TestSupport"],
+      path: "Tests/StoreWorkload",
+      swiftSettings: strict),
     .testTarget(
       name: "EncryptionKeysTests",
       dependencies: ["EncryptionKeys", .product(name: "Logging", package: "swift-log")],
@@ -92,7 +97,9 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "PageStoreTests",
-      dependencies: ["PageStore", "EncryptedStorage", "EncryptionKeys", "TestSupport"],
+      dependencies: [
+        "PageStore", "Verification", "EncryptedStorage", "EncryptionKeys", "TestSupport", "store-workload",
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "VerificationTests",
