@@ -19,8 +19,10 @@ enum DatabaseDump {
         "quote(\"\($0[0].text ?? "")\")"
       }
       let row = columns.joined(separator: " || ',' || ")
+      // ANALYZE goes through the tables in the order in which the connection has come to know them.
+      let isSorted = sql.uppercased().contains("WITHOUT ROWID") || name.hasPrefix("sqlite_stat")
       queries.append(
-        sql.uppercased().contains("WITHOUT ROWID")
+        isSorted
           ? "SELECT '\(name): ' || line FROM (SELECT \(row) AS line FROM \"\(name)\") ORDER BY line"
           : "SELECT '\(name) ' || rowid || ': ' || \(row) FROM \"\(name)\" ORDER BY rowid")
     }
