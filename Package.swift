@@ -98,7 +98,7 @@ let package = Package(
     .testTarget(
       name: "PageStoreTests",
       dependencies: [
-        "PageStore", "Verification", "EncryptedStorage", "EncryptionKeys", "TestSupport", "store-workload",
+        "PageStore", "Verification", "EncryptedStorage", "EncryptionKeys", "CSQLCipher", "TestSupport", "store-workload",
       ],
       swiftSettings: strict),
     .testTarget(
