@@ -83,7 +83,12 @@ public struct Bootstrap: Sendable {
   static func prepare(_ target: Target, _ container: Session) throws {
     try container.transaction(.immediate) { container in
       let state = try StoreState.read(container)
-      guard state.role == .replica, !state.isComplete else {
+      guard state.role == .replica else {
+        throw EncryptedStorageError(
+          .denied, operation: "bootstrap", file: container.path,
+          detail: "a primary is changed by SQL, not by pages")
+      }
+      guard !state.isComplete else {
         throw EncryptedStorageError(
           .exists, operation: "bootstrap", file: container.path, detail: "the store holds an image already",
           hint: "pull changes into it, or make a new replica")
@@ -162,21 +167,27 @@ public struct Bootstrap: Sendable {
 
   /// Reads the database in the image once.
   private func check() async throws {
-    let factory = store.factory.mounting(PageStoreMounting(allowsUnpublished: true))
-    let path = store.path
-    let connection = try await factory.open(path, .reader)
     let answers: [String]
     do {
-      answers = try await connection.run { try $0.query("PRAGMA quick_check(1)") { $0[0].text ?? "" } }
+      answers = try await quickCheck()
     } catch let error as EncryptedStorageError where [.damaged, .notADatabase, .statement].contains(error.code) {
       answers = ["the image cannot be read"]
+    }
+    guard answers == ["ok"] else {
+      throw ImageCheck.invalid(store.path, "the database in the image is not sound: \(answers.first ?? "no answer")")
+    }
+  }
+
+  /// Opening reads the schema, and so fails for some images already.
+  private func quickCheck() async throws -> [String] {
+    let connection = try await store.factory.mounting(PageStoreMounting(allowsUnpublished: true)).open(store.path)
+    do {
+      let answers = try await connection.run { try $0.query("PRAGMA quick_check(1)") { $0[0].text ?? "" } }
+      await connection.close()
+      return answers
     } catch {
       await connection.close()
       throw error
-    }
-    await connection.close()
-    guard answers == ["ok"] else {
-      throw ImageCheck.invalid(path, "the database in the image is not sound: \(answers.first ?? "no answer")")
     }
   }
 }

@@ -10,8 +10,14 @@ enum StoreJudge {
     // Whether rows refer to rows that are there is the writer's affair.
     var findings = try await Verifier(factory: factory).run(path).findings.filter { $0.kind != .foreignKey }
       .map { "\($0)" }
+    findings += try await containerFindings(path, factory)
+    return findings
+  }
+
+  /// The same without the structure of the image, for images that have none.
+  static func containerFindings(_ path: String, _ factory: ConnectionFactory) async throws -> [String] {
     let container = try await factory.openContainer(path, .reader)
-    findings += try await container.run { try $0.query("PRAGMA integrity_check") { $0[0].text ?? "" } }
+    var findings = try await container.run { try $0.query("PRAGMA integrity_check") { $0[0].text ?? "" } }
       .filter { $0 != "ok" }.map { "container: \($0)" }
     // Every page of the image has a head and a tail, and nothing lies beyond its end.
     findings += try await container.run { container in
