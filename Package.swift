@@ -72,6 +72,11 @@ let package = Package(
       dependencies: ["PageStore", "EncryptedStorage", "EncryptionKeys"],
       path: "Tests/TestSupport",
       swiftSettings: strict),
+    .target(
+      name: "FaultInjection",
+      dependencies: ["CSQLCipher"],
+      path: "Tests/FaultInjection",
+      swiftSettings: memorySafe),
     .executableTarget(
       name: "storage-benchmark",
       dependencies: ["CSQLCipher", "EncryptedStorage", "EncryptionKeys"],
@@ -93,7 +98,7 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "EncryptedStorageTests",
-      dependencies: ["EncryptedStorage", "EncryptionKeys", "TestSupport"],
+      dependencies: ["EncryptedStorage", "EncryptionKeys", "FaultInjection", "TestSupport", "Verification"],
       swiftSettings: strict),
     .testTarget(
       name: "PageStoreTests",

@@ -11,7 +11,7 @@ extension PageStore {
   public func apply(_ batch: PageBatch, syncedAt time: Int64? = nil) async throws -> ImageState {
     let newest = try Self.newestPages(of: batch, path)
     return try await container.run { container in
-      let state = try container.transaction(.immediate) { container in
+      try container.transaction(.immediate) { container in
         let former = try Self.base(of: batch, container)
         try Self.checkGrowth(from: former.pageCount, batch, newest, container.path)
         try Self.store(newest, container)
@@ -23,16 +23,13 @@ extension PageStore {
         if let time { try container.execute("UPDATE meta SET last_sync = ?", [.integer(time)]) }
         return state
       }
-      // Durable already; a log that cannot be emptied now is emptied after a later batch.
-      try? container.checkpoint(whenLogExceeds: Self.logByteCount)
-      return state
     }
   }
 
   /// Writes pages, which must be sorted. The session must be in a transaction.
   static func store(_ pages: [Page], _ container: Session) throws(EncryptedStorageError) {
-    let head = try container.prepare("REPLACE INTO head (page, data) VALUES (?, ?)")
-    let tail = try container.prepare("REPLACE INTO tail (page, data) VALUES (?, ?)")
+    let head = try container.prepare(StoreFormat.writeHead)
+    let tail = try container.prepare(StoreFormat.writeTail)
     for page in pages {
       let bytes = unsafe page.bytes.span.bytes
       try head.run(Int64(page.number), bytes.extracting(..<StoreFormat.headByteCount))

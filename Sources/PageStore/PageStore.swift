@@ -4,7 +4,7 @@ public import EncryptedStorage
 ///
 /// The image is kept page by page as its remote has it; the database in it is opened as any other, through a connection
 /// factory whose configuration mounts page stores, for any number of readers while pages are applied.
-public final class PageStore: Sendable {
+public actor PageStore {
   /// What a store is for, fixed when it is made.
   public enum Role: String, Sendable {
     /// A copy of a remote database: changed by `apply`, read by everyone else.
@@ -14,19 +14,16 @@ public final class PageStore: Sendable {
   }
 
   /// The file, as given.
-  public let path: String
-  let factory: ConnectionFactory
+  public nonisolated let path: String
+  nonisolated let factory: ConnectionFactory
   /// On the container, writing.
-  let container: Connection
+  private(set) var container: Connection
 
   init(path: String, factory: ConnectionFactory, container: Connection) {
     self.path = path
     self.factory = factory
     self.container = container
   }
-
-  /// Size of the log after which it is emptied: 1000 frames of 4 KiB.
-  static let logByteCount: Int64 = 1000 * 4120
 
   /// Makes a new store; a replica's has no image yet, a primary's is an empty database.
   ///
@@ -84,6 +81,18 @@ public final class PageStore: Sendable {
   /// - Parameter time: seconds since 1970-01-01 UTC.
   public func noteSync(at time: Int64) async throws {
     try await container.transaction { _ = try $0.execute("UPDATE meta SET last_sync = ?", [.integer(time)]) }
+  }
+
+  /// Lets `replace` put another file in the place of the store, which is closed meanwhile.
+  func replaceContainer(_ replace: @escaping @Sendable () throws -> Void) async throws {
+    await container.close()
+    do {
+      try await BlockingWork.run { _ in try replace() }
+    } catch {
+      container = try await factory.openContainer(path, .writer)
+      throw error
+    }
+    container = try await factory.openContainer(path, .writer)
   }
 
   /// Closes the store. Connections to its image are not affected.

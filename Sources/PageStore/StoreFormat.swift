@@ -30,6 +30,7 @@ enum StoreFormat {
       base_position INTEGER NOT NULL,
       base_page_count INTEGER NOT NULL,
       complete INTEGER NOT NULL CHECK (complete IN (0, 1)),
+      boot TEXT,
       last_sync INTEGER
     ) STRICT;
     CREATE TABLE change (
@@ -40,6 +41,16 @@ enum StoreFormat {
     ) STRICT;
     CREATE TABLE head (page INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
     CREATE TABLE tail (page INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
+    """
+
+  static let writeHead = """
+    INSERT INTO head (page, data) VALUES (?, ?) ON CONFLICT (page) DO UPDATE SET data = excluded.data
+    """
+  /// Most changes of a page leave its last bytes as they are; then the tail, and with it a page of the container, is left
+  /// alone.
+  static let writeTail = """
+    INSERT INTO tail (page, data) VALUES (?, ?) ON CONFLICT (page) DO UPDATE SET data = excluded.data
+      WHERE data IS NOT excluded.data
     """
 
   /// The script that makes an empty store.

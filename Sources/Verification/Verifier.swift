@@ -3,8 +3,8 @@ internal import EncryptionKeys
 
 /// Proves that a file is what its key holder wrote, as far as a file alone can show it.
 ///
-/// Checks the MAC of every page and of every committed frame of the log on all cores, the number of pages, zeroed pages,
-/// plaintext where ciphertext belongs, and then the structure through SQLite. `PRAGMA cipher_integrity_check` does the
+/// Checks the MAC of every page that the log does not replace and of every committed frame of the log on all cores, the
+/// number of pages, zeroed pages, plaintext where ciphertext belongs, and then the structure through SQLite. `PRAGMA cipher_integrity_check` does the
 /// first of these only, on one core, without the log and up to 4 GiB.
 ///
 /// No check of a file alone finds an old version of the whole file put back, or an old authentic version of one page put
@@ -49,8 +49,11 @@ public struct Verifier: Sendable {
     }
     defer { session?.close() }
     let others = try otherKeys(than: match, absolute)
-    try checkPages(absolute, match, others, cancellation, &report)
-    try checkLog(absolute, match, others, &report)
+    var logScan = WriteAheadLogScan(path: absolute + "-wal", keys: match.keys)
+    logScan.otherKeys = others
+    let log = try logScan.run()
+    try checkPages(absolute, match, others, replaced: log.replacedPages, cancellation, &report)
+    checkLog(log, &report)
     try checkPageCount(absolute, match, &report)
     if let session, !isQuick {
       progress?.step("checking structure")
@@ -81,13 +84,14 @@ public struct Verifier: Sendable {
   }
 
   private func checkPages(
-    _ path: String, _ match: KeyMatch, _ others: [(id: KeyID, keys: PageKeys)], _ cancellation: Cancellation,
-    _ report: inout VerificationReport
+    _ path: String, _ match: KeyMatch, _ others: [(id: KeyID, keys: PageKeys)], replaced: Set<UInt32>,
+    _ cancellation: Cancellation, _ report: inout VerificationReport
   ) throws {
     progress?.step("verifying pages")
     var scan = PageScan(path: path, keys: match.keys, progress: progress, cancellation: cancellation)
     scan.otherKeys = others
     scan.isLive = true
+    scan.replacedPages = replaced
     let result = try scan.run()
     report.pageCount = result.pageCount
     for (page, flaw) in result.flaws {
@@ -109,12 +113,7 @@ public struct Verifier: Sendable {
     }
   }
 
-  private func checkLog(
-    _ path: String, _ match: KeyMatch, _ others: [(id: KeyID, keys: PageKeys)], _ report: inout VerificationReport
-  ) throws {
-    var scan = WriteAheadLogScan(path: path + "-wal", keys: match.keys)
-    scan.otherKeys = others
-    let log = try scan.run()
+  private func checkLog(_ log: WriteAheadLogScan.Result, _ report: inout VerificationReport) {
     report.logFrameCount = log.committedFrameCount
     report.databasePageCount = log.committedPageCount
     for flaw in log.flaws {

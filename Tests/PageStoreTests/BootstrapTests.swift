@@ -1,133 +1,183 @@
 import EncryptedStorage
-import PageStore
+import EncryptionKeys
 import TestSupport
 import Testing
+
+@testable import PageStore
 
 @Suite struct BootstrapTests {
   private let folder: TemporaryDirectory
   private let path: String
-  private let factory: ConnectionFactory
-  private let pages: [Page]
-  private let store: PageStore
 
-  init() async throws {
+  init() throws {
     folder = try TemporaryDirectory()
     path = folder.file("store.db")
-    factory = try Fixture.factory()
-    pages = try Fixture.image(folder.file("plain.db"), Sample.sql)
-    store = try await PageStore.create(path, role: .replica, factory: factory)
   }
 
-  private func target(position: Int64 = 100, pageCount: Int? = nil, name: String = "hostel") -> Bootstrap.Target {
-    Bootstrap.Target(
-      remote: RemoteIdentity(name: name, protocolName: "test", generation: 1), position: position,
-      pageCount: UInt32(pageCount ?? pages.count))
+  private func target(_ pages: [Page], position: Int64 = 7) -> Bootstrap.Target {
+    Bootstrap.Target(remote: Fixture.remote, position: position, pageCount: UInt32(pages.count))
   }
 
-  private func expect<T>(_ code: EncryptedStorageError.Code, _ body: () async throws -> T) async {
-    await #expect { _ = try await body() } throws: { ($0 as? EncryptedStorageError)?.code == code }
+  /// A database of exactly so many pages.
+  private func image(pageCount: Int, _ name: String = "plain.db") throws -> [Page] {
+    let sql =
+      pageCount == 1
+      ? "PRAGMA user_version = 3;"
+      : """
+      CREATE TABLE t (id INTEGER PRIMARY KEY, b BLOB);
+      WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < \(pageCount * 2))
+        INSERT INTO t SELECT i, randomblob(3000) FROM n;
+      """
+    return Array(try Fixture.image(folder.file(name), sql).prefix(pageCount))
   }
 
-  /// Nobody can open the image, and the store says why.
-  private func expectUnpublished() async throws {
-    await expect(.incomplete) { try await factory.open(path) }
-    #expect(try await store.state().image == nil)
-    await expect(.incomplete) {
-      try await store.apply(
-        PageBatch(remote: Fixture.remote, basePosition: 100, position: 101, pageCount: 1, pages: []))
-    }
-    #expect(try await store.pages(changedSince: 0) == [])
+  /// Images whose content SQLite would not accept, to look at the container alone.
+  private func noise(pageCount: Int) throws -> [Page] {
+    let first = try image(pageCount: 1, "first.db")
+    return first
+      + (2...max(2, pageCount)).prefix(pageCount - 1).map { number in
+        Page(number: UInt32(number), bytes: (0..<4096).map { UInt8(truncatingIfNeeded: $0 &* number &+ $0 >> 8) })
+      }
   }
 
-  @Test func anImageIsThereOnlyWhenItIsWhole() async throws {
-    try await expectUnpublished()
-    let bootstrap = try await store.beginBootstrap(target())
-    #expect(try await bootstrap.missingPages() == [1...UInt32(pages.count)])
-    try await expectUnpublished()
-    // Backwards, and every other page first.
-    let order = pages.reversed().filter { $0.number % 2 == 0 } + pages.reversed().filter { $0.number % 2 == 1 }
-    for page in order.dropLast() { try await bootstrap.append([page]) }
-    await expect(.incomplete) { try await bootstrap.finish() }
-    try await expectUnpublished()
-    #expect(try await bootstrap.missingPages() == [1...1])
-    try await bootstrap.append(order.suffix(1))
-    #expect(try await bootstrap.missingPages() == [])
-    try await expectUnpublished()
-    let state = try await bootstrap.finish(syncedAt: 77)
-    #expect(state.position == 100)
-    #expect(try await store.state().lastSync == 77)
-    let reader = try await factory.open(path)
-    #expect(try await reader.run { try $0.value("SELECT count(*) FROM pilgrim") } == 400)
-    await reader.close()
-    await expect(.exists) { try await store.beginBootstrap(target()) }
-    await expect(.positionMismatch) { try await bootstrap.append([pages[1]]) }
-    await expect(.positionMismatch) { try await bootstrap.finish() }
-  }
-
-  @Test func theSameImageGoesOnAndAnotherBeginsAnew() async throws {
-    let half = Array(pages.prefix(pages.count / 2))
-    let rest = UInt32(half.count + 1)...UInt32(pages.count)
-    let first = try await store.beginBootstrap(target())
-    try await first.append(half)
-    #expect(try await store.beginBootstrap(target()).missingPages() == [rest])
-    for other in [target(position: 101), target(pageCount: pages.count + 1), target(name: "other")] {
-      let begun = try await store.beginBootstrap(other)
-      #expect(try await begun.missingPages() == [1...other.pageCount])
-      // The one before has lost the store.
-      await expect(.positionMismatch) { try await first.append(half) }
-      await expect(.positionMismatch) { try await first.finish() }
-      try await begun.append(half)
-    }
-    let again = try await store.beginBootstrap(target())
-    #expect(try await again.missingPages() == [1...UInt32(pages.count)])
-    try await again.append(pages)
-    try await again.finish()
-    #expect(try await StoreJudge.findings(path, factory) == [])
-  }
-
-  @Test func pagesThatCannotBePartOfTheImageAreRefused() async throws {
-    let bootstrap = try await store.beginBootstrap(target())
-    let bytes = pages[1].bytes
-    for wrong in [
-      Page(number: 0, bytes: bytes), Page(number: UInt32(pages.count + 1), bytes: bytes), Page(number: 2, bytes: []),
-      Page(number: 2, bytes: bytes + [0]), Page(number: 1, bytes: bytes),
-    ] {
-      await expect(.invalidPages) { try await bootstrap.append([pages[2], wrong]) }
-    }
-    #expect(try await bootstrap.missingPages() == [1...UInt32(pages.count)])
-    await expect(.invalidPages) { try await store.beginBootstrap(target(pageCount: 0)) }
-  }
-
-  /// What is wrong with the image, by name, and the page that shows it.
-  static let damages: [String: @Sendable ([Page]) -> Page] = [
-    "page 1 is no b-tree": { pages in altered(pages[0], at: 100, [0]) },
-    "the schema has cells that point nowhere": { pages in altered(pages[0], at: 103, [0xff, 0xff]) },
-    "the schema format does not exist": { pages in altered(pages[0], at: 44, [0, 0, 0, 9]) },
-    "the header says another page count": { pages in altered(pages[0], at: 28, [0, 0, 0, 1]) },
-    "the root of a table is no b-tree": { pages in altered(pages[1], at: 0, [0]) },
-    "a page is of another place": { pages in Page(number: 3, bytes: pages[7].bytes) },
-    "a page is empty": { pages in Page(number: 2, bytes: [UInt8](repeating: 0, count: 4096)) },
-  ]
-
-  private static func altered(_ page: Page, at offset: Int, _ bytes: [UInt8]) -> Page {
-    var all = page.bytes
-    all.replaceSubrange(offset..<(offset + bytes.count), with: bytes)
-    return Page(number: page.number, bytes: all)
-  }
-
-  @Test(arguments: damages.keys.sorted()) func anImageThatIsNotSoundStaysUnpublished(damage: String) async throws {
-    let damaged = try #require(Self.damages[damage])
-    let wrong = damaged(pages)
-    let bootstrap = try await store.beginBootstrap(target())
+  @Test(arguments: CipherProfile.allCases, [1, 2, 29, 30, 31, 299, 300, 301, 302, 601, 9001])
+  func theContainerIsAWholeDatabase(_ profile: CipherProfile, _ pageCount: Int) async throws {
+    let pages = try noise(pageCount: pageCount)
+    let factory = try Fixture.factory(profile)
+    let store = try await PageStore.create(path, role: .replica, factory: factory)
+    let bootstrap = try await store.beginBootstrap(target(pages))
     try await bootstrap.append(pages)
-    try await bootstrap.append([wrong])
-    await expect(.invalidPages) { try await bootstrap.finish() }
-    try await expectUnpublished()
-    // With the right page it can be finished.
-    let again = try await store.beginBootstrap(target())
-    #expect(try await again.missingPages() == [])
-    try await again.append([pages[Int(wrong.number) - 1]])
-    try await again.finish()
-    #expect(try await StoreJudge.findings(path, factory) == [])
+    // The noise is no database; the container is one before that is found out.
+    if pageCount > 1 {
+      await #expect(throws: EncryptedStorageError.self) { try await bootstrap.finish() }
+    } else {
+      try await bootstrap.finish()
+    }
+    let container = pageCount > 1 ? path + StagingFile.suffix : path
+    let staging = try factory.openSession(container, .reader, view: .container)
+    #expect(try staging.value("PRAGMA integrity_check") == "ok")
+    #expect(try staging.value("SELECT count(*) FROM head JOIN tail USING (page)") == .integer(Int64(pageCount)))
+    var next = 0
+    var isEqual = true
+    try staging.forEachRow("SELECT page, head.data, tail.data FROM head JOIN tail USING (page) ORDER BY page") { row in
+      isEqual =
+        isEqual && row[0] == .integer(Int64(next + 1))
+        && (row[1].blob ?? []) + (row[2].blob ?? []) == pages[next].bytes
+      next += 1
+    }
+    #expect(isEqual && next == pageCount)
+    staging.close()
+    await store.close()
+  }
+
+  @Test(arguments: [1, 2, 31, 450]) func pagesMayComeInAnyOrderAndMoreThanOnce(_ pageCount: Int) async throws {
+    var random = SeededGenerator(seed: UInt64(pageCount))
+    let pages = try image(pageCount: pageCount * 2)
+    // The image has as many pages as its database; what is asked for is only about how many.
+    let stale = pages.map { Page(number: $0.number, bytes: [UInt8](repeating: 9, count: 4096)) }.dropFirst()
+    let store = try await PageStore.create(path, role: .replica, factory: try Fixture.factory())
+    let whole = try Fixture.pages(of: folder.file("plain.db"))
+    let bootstrap = try await store.beginBootstrap(target(whole))
+    var rest = (Array(stale) + whole[...]).filter { $0.number != 1 }
+    rest = rest.prefix(stale.count).shuffled(using: &random) + rest.dropFirst(stale.count).shuffled(using: &random)
+    while !rest.isEmpty {
+      let count = Int.random(in: 1...40, using: &random)
+      try await bootstrap.append(Array(rest.prefix(count)))
+      rest = Array(rest.dropFirst(count))
+    }
+    #expect(await bootstrap.missingPages() == [1...1])
+    await #expect { try await bootstrap.finish() } throws: { ($0 as? EncryptedStorageError)?.code == .incomplete }
+    try await bootstrap.append([whole[0]])
+    try await bootstrap.finish(syncedAt: 1_700_000_000)
+    for page in whole { #expect(try await store.page(page.number) == page) }
+    #expect(try await store.state().lastSync == 1_700_000_000)
+    let reader = try await Fixture.factory().open(path)
+    #expect(try await reader.run { try $0.value("PRAGMA integrity_check") } == "ok")
+    await reader.close()
+    await store.close()
+    #expect(try folder.contents().keys.filter { !$0.hasSuffix("plain.db") } == ["store.db"])
+  }
+
+  @Test func goesOnWhereItStopped() async throws {
+    let pages = try image(pageCount: 300)
+    let whole = try Fixture.pages(of: folder.file("plain.db"))
+    let store = try await PageStore.create(path, role: .replica, factory: try Fixture.factory())
+    do {
+      let bootstrap = try await store.beginBootstrap(target(whole))
+      try await bootstrap.append(Array(pages[0..<100] + pages[250..<260]))
+    }
+    let resumed = try await store.beginBootstrap(target(whole))
+    #expect(await resumed.missingPages() == [101...250, 261...UInt32(whole.count)])
+    try await resumed.append(Array(whole[100...]))
+    try await resumed.finish()
+    #expect(try await store.state().image?.position == 7)
+    await store.close()
+  }
+
+  @Test func beginsAnewForAnotherImage() async throws {
+    let pages = try image(pageCount: 50)
+    let store = try await PageStore.create(path, role: .replica, factory: try Fixture.factory())
+    do {
+      let bootstrap = try await store.beginBootstrap(target(pages))
+      try await bootstrap.append(pages)
+    }
+    let other = try await store.beginBootstrap(target(pages, position: 8))
+    #expect(await other.missingPages() == [1...50])
+    await store.close()
+  }
+
+  @Test func oneProcessFillsAReplicaAtATime() async throws {
+    let pages = try image(pageCount: 10)
+    let store = try await PageStore.create(path, role: .replica, factory: try Fixture.factory())
+    let bootstrap = try await store.beginBootstrap(target(pages))
+    await #expect { try await store.beginBootstrap(target(pages)) } throws: {
+      ($0 as? EncryptedStorageError)?.code == .busy
+    }
+    #expect(await bootstrap.missingPages() == [1...10])
+    await store.close()
+  }
+
+  @Test func anImageThatIsNotSoundStaysUnpublished() async throws {
+    var pages = try image(pageCount: 200)
+    pages = try Fixture.pages(of: folder.file("plain.db"))
+    pages[5] = Page(number: 6, bytes: [UInt8](repeating: 1, count: 4096))
+    let factory = try Fixture.factory()
+    let store = try await PageStore.create(path, role: .replica, factory: factory)
+    let bootstrap = try await store.beginBootstrap(target(pages))
+    try await bootstrap.append(pages)
+    await #expect { try await bootstrap.finish() } throws: {
+      ($0 as? EncryptedStorageError)?.code == .invalidPages
+    }
+    #expect(throws: EncryptedStorageError.self) { try factory.openSession(path, .reader) }
+    #expect(try await !store.state().isComplete)
+    await store.close()
+  }
+}
+
+@Suite struct BulkLayoutTests {
+  @Test(arguments: [1, 2, 30, 31, 300, 301, 90_000, 90_001, 262_144, 262_145, 262_146, 300_000, 3_000_000])
+  func everyPageHasOnePlace(_ pageCount: Int) {
+    let layout = BulkLayout(pageCount: UInt32(pageCount))
+    var used = Set<UInt32>()
+    for index in 0..<layout.storedPageCount
+    where index < 2000 || index % 997 == 0 || index > layout.storedPageCount - 50 {
+      let page = layout.page(at: index)
+      #expect(page != 262_145 && page >= 1 && page <= UInt32(pageCount))
+      #expect(layout.index(of: page) == index)
+    }
+    for leaf in 0..<layout.heads.leafCount { used.insert(layout.leaf(leaf, of: layout.heads)) }
+    for leaf in 0..<layout.tails.leafCount { used.insert(layout.leaf(leaf, of: layout.tails)) }
+    let interior =
+      layout.interiorPages(of: layout.heads) { $0 }
+      + layout.interiorPages(of: layout.tails) { layout.lastTail(onLeaf: $0) }
+    for page in interior {
+      used.insert(page.number)
+      #expect((2...300).contains(page.children.count))
+    }
+    #expect(used.count == layout.heads.leafCount + layout.tails.leafCount + interior.count)
+    #expect(used.union([1, 2, 3, 4, 5]).max() == layout.containerPageCount)
+    #expect(!used.contains(262_145))
+    let lockByte = layout.containerPageCount >= 262_145 ? 1 : 0
+    #expect(used.union([1, 2, 3, 4, 5]).count + lockByte == Int(layout.containerPageCount))
   }
 }

@@ -155,7 +155,7 @@ import Testing
           return Page(number: number, bytes: [UInt8](part[start..<(start + 4096)]))
         })
     }
-    #expect(try await bootstrap.missingPages().isEmpty)
+    #expect(await bootstrap.missingPages().isEmpty)
     try await bootstrap.finish()
     await store.close()
     let digest =

@@ -88,7 +88,7 @@ struct StoreWorkload {
       : try await PageStore.create(store, role: .replica, factory: factory)
     let bootstrap = try await pageStore.beginBootstrap(series.target())
     let image = try series.image(0)
-    var missing = try await bootstrap.missingPages().flatMap { Array($0) }.shuffled(using: &generator)
+    var missing = await bootstrap.missingPages().flatMap { Array($0) }.shuffled(using: &generator)
     try say("missing \(missing.count)")
     while !missing.isEmpty {
       let part = missing.prefix(Int.random(in: 1...9, using: &generator))

@@ -85,11 +85,11 @@ public struct FileClassifier: Sendable {
     case .tursoEncrypted: status.set(.tursoEncrypted, "Turso's own page encryption")
     case .legacyUnauthenticated:
       status.set(.legacy, "looks like libSQL's aes256cbc: encrypted without authentication")
-      try describeEncrypted(file, isCertain: false, &status)
-    case .encrypted: try describeEncrypted(file, isCertain: true, &status)
+      try describeEncrypted(file, at: absolute, isCertain: false, &status)
+    case .encrypted: try describeEncrypted(file, at: absolute, isCertain: true, &status)
     case .other:
       status.set(.notADatabase, "neither SQLite nor encrypted")
-      try describeEncrypted(file, isCertain: false, &status)
+      try describeEncrypted(file, at: absolute, isCertain: false, &status)
     }
     return status
   }
@@ -103,9 +103,9 @@ public struct FileClassifier: Sendable {
 
   /// - Parameter isCertain: false when the appearance speaks for something else, which a fitting key overrules.
   private func describeEncrypted(
-    _ file: RawDatabaseFile, isCertain: Bool, _ status: inout FileStatus
+    _ file: RawDatabaseFile, at path: String, isCertain: Bool, _ status: inout FileStatus
   ) throws {
-    guard let match = try KeyTrial.match(file, candidates: candidates, scope: .includingLegacy) else {
+    guard let match = try KeyTrial.match(file, at: path, candidates: candidates, scope: .includingLegacy) else {
       guard isCertain else { return }
       if candidates.isEmpty {
         status.set(.encrypted, "looks encrypted; give a key to learn more")
@@ -122,34 +122,41 @@ public struct FileClassifier: Sendable {
     if match.format.mac == .sha1 {
       status.set(.legacy, "an older SQLCipher format; convert it with albergue-crypt import")
     } else {
-      try describeSample(file, match, geometry, &status)
+      try describeSample(file, at: path, match, geometry, &status)
     }
   }
 
   private func describeSample(
-    _ file: RawDatabaseFile, _ match: KeyMatch, _ geometry: PageGeometry, _ status: inout FileStatus
+    _ file: RawDatabaseFile, at path: String, _ match: KeyMatch, _ geometry: PageGeometry, _ status: inout FileStatus
   ) throws {
     let others = try candidates.filter { $0 !== match.material }.map {
       try PageKeys(format: match.format, salt: match.keys.salt, material: $0)
     }
-    var flawedCount = 0
+    var flawedPages: Set<UInt32> = []
     var otherCount = 0
     let pages = samplePages(status.pageCount ?? 0, geometry)
     for page in pages {
       let stored = try file.bytes(at: geometry.offset(of: page), count: geometry.pageSize)
       if try isAuthentic(stored, page, match.keys) { continue }
-      if try others.contains(where: { try isAuthentic(stored, page, $0) }) { otherCount += 1 } else { flawedCount += 1 }
+      if try others.contains(where: { try isAuthentic(stored, page, $0) }) {
+        otherCount += 1
+      } else {
+        flawedPages.insert(page)
+      }
     }
+    if !flawedPages.isEmpty { flawedPages.subtract(try replacedPages(path, match.keys)) }
     if otherCount > 0 {
       status.set(
         .mixedKeys, "\(otherCount) of \(pages.count) pages looked at are under another key; use albergue-crypt recover")
-    } else if flawedCount > 0 || !match.firstPageIsAuthentic {
+    } else if !flawedPages.isEmpty {
       status.set(
         .damaged,
-        match.firstPageIsAuthentic
-          ? "\(flawedCount) of \(pages.count) pages looked at are not authentic; run albergue-crypt verify"
-          : "page 1 is damaged, other pages are authentic; use albergue-crypt recover")
-    } else if geometry.trailingByteCount(ofBytes: status.byteCount) > 0 {
+        flawedPages.contains(1)
+          ? "page 1 is damaged, other pages are authentic; use albergue-crypt recover"
+          : "\(flawedPages.count) of \(pages.count) pages looked at are not authentic; run albergue-crypt verify")
+    } else if status.logByteCount == 0, status.journalByteCount == 0,
+      geometry.trailingByteCount(ofBytes: status.byteCount) > 0
+    {
       status.set(.damaged, "the file ends inside a page; run albergue-crypt verify")
     } else if let header = try StoredHeader.read(file, keys: match.keys), let count = header.pageCount,
       count > status.pageCount ?? 0, status.logByteCount == 0
@@ -159,6 +166,12 @@ public struct FileClassifier: Sendable {
       let looked = pages.count == 1 ? "the page" : "the \(pages.count) pages"
       status.set(.sqlcipher, "encrypted and authentic in \(looked) looked at")
     }
+  }
+
+  /// Pages that a power cut may have torn, and that the next opening takes from the log or the journal.
+  private func replacedPages(_ path: String, _ keys: PageKeys) throws -> Set<UInt32> {
+    if let journal = try RollbackJournal(path: path + "-journal") { return Set(journal.pageOffsets.keys) }
+    return try WriteAheadLogScan(path: path + "-wal", keys: keys).run().replacedPages
   }
 
   private func samplePages(_ count: UInt32, _ geometry: PageGeometry) -> [UInt32] {

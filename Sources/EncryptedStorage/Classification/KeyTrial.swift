@@ -4,7 +4,8 @@ package import EncryptionKeys
 package struct KeyMatch: Sendable {
   package let material: KeyMaterial
   package let keys: PageKeys
-  /// False when other pages fit but page 1 does not: then page 1 is damaged, not the key wrong.
+  /// False when other pages fit but page 1 does not: then page 1 is damaged, or its log or journal has it, and the key is
+  /// not wrong.
   package let firstPageIsAuthentic: Bool
 
   package var format: CipherFormat { keys.format }
@@ -61,6 +62,28 @@ package enum KeyTrial {
           if try isAuthentic(stored, page: page, keys) {
             return KeyMatch(material: material, keys: keys, firstPageIsAuthentic: false)
           }
+        }
+      }
+    }
+    return nil
+  }
+
+  /// The same for a database with a log or journal beside it, whose pages are tried when none of the file's own fits.
+  ///
+  /// - Parameter path: the absolute path of `file`.
+  package static func match(
+    _ file: some StoredBytes, at path: String, candidates: [KeyMaterial], scope: Scope = .current
+  ) throws(EncryptedStorageError) -> KeyMatch? {
+    if let match = try match(file, candidates: candidates, scope: scope) { return match }
+    guard let salt = Salt(try file.bytes(at: 0, count: Salt.byteCount)), !candidates.isEmpty else { return nil }
+    let waiting = try WaitingPages(beside: path).pages
+    for material in candidates {
+      for format in formats(scope) {
+        let fitting = waiting.filter { $0.content.count == format.pageSize }
+        guard !fitting.isEmpty else { continue }
+        let keys = try pageKeys(format, salt, material)
+        for page in fitting where try isAuthentic(page.content, page: page.number, keys) {
+          return KeyMatch(material: material, keys: keys, firstPageIsAuthentic: false)
         }
       }
     }

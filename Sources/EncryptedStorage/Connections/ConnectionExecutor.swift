@@ -2,10 +2,12 @@ internal import Dispatch
 
 /// Runs the jobs of one connection one after another on a queue of its own, so that a statement that blocks holds up
 /// nobody else: the cooperative pool has only as many threads as the machine has cores.
-final class ConnectionExecutor: SerialExecutor {
+package final class ConnectionExecutor: SerialExecutor {
   private let queue = DispatchQueue(label: "albergue.connection")
 
-  func enqueue(_ job: consuming ExecutorJob) {
+  package init() {}
+
+  package func enqueue(_ job: consuming ExecutorJob) {
     let job = UnownedJob(job)
     queue.async { unsafe job.runSynchronously(on: self.asUnownedSerialExecutor()) }
   }

@@ -91,6 +91,13 @@ public final class ConnectionFactory: Sendable {
       configuration: configuration, logger: logger)
   }
 
+  /// A factory for files under the key and profile of one that was found.
+  package func only(_ match: KeyMatch) -> ConnectionFactory {
+    ConnectionFactory(
+      candidates: [match.material], pinnedProfile: match.profile, creationProfile: match.profile ?? creationProfile,
+      configuration: configuration, logger: logger)
+  }
+
   // MARK: - Connections
 
   /// Opens an existing encrypted database, or the database inside a page store.
@@ -195,30 +202,6 @@ public final class ConnectionFactory: Sendable {
       .busy, operation: "open", file: path, detail: "the file is being replaced", hint: "try again")
   }
 
-  /// Opens the database inside a page store, on a container that is open.
-  private func mountImage(
-    _ container: DatabaseHandle, _ path: String, _ access: Access, _ interrupter: Interrupter
-  ) throws(EncryptedStorageError) -> Session {
-    guard let mounting = configuration.mounting else {
-      throw EncryptedStorageError(
-        .pageStore, operation: "open", file: path, detail: "a page store, where a plain encrypted database is needed",
-        hint: "export its database with albergue-crypt export")
-    }
-    // What happens on the container belongs to statements of the image, under the lock that these hold.
-    let containerSession = try configure(container, access, ownsWriterLock: false)
-    let mountPoint = try mounting.mount(
-      containerSession, access, cacheKibibytes: configuration.containerCacheKibibytes)
-    let handle = try Opening.open(path, Opening.Mode(mountPoint: mountPoint))
-    do throws(EncryptedStorageError) {
-      handle.attach(interrupter)
-      try Opening.run("SELECT count(*) FROM sqlite_schema", on: handle)
-      return try configure(handle, access, ownsWriterLock: true, container: containerSession)
-    } catch {
-      handle.close()
-      throw error
-    }
-  }
-
   /// The keys of this factory but one, to recognise pages under them.
   package func otherCandidates(than material: KeyMaterial) -> [KeyMaterial] { candidates.filter { $0 !== material } }
 
@@ -227,7 +210,7 @@ public final class ConnectionFactory: Sendable {
   /// - Throws: the precise reason when there is none.
   package func matchingKey(of file: some StoredBytes, path: String) throws(EncryptedStorageError) -> KeyMatch {
     var found = try recentMatch(file)
-    if found == nil { found = try newMatch(file) }
+    if found == nil { found = try newMatch(file, path) }
     guard let match = found else { throw try misfit(file, path) }
     if let pinnedProfile, match.format.mac != pinnedProfile.format.mac {
       throw EncryptedStorageError(
@@ -244,8 +227,9 @@ public final class ConnectionFactory: Sendable {
     return nil
   }
 
-  private func newMatch(_ file: some StoredBytes) throws(EncryptedStorageError) -> KeyMatch? {
-    guard let match = try KeyTrial.match(file, candidates: candidates) else { return nil }
+  private func newMatch(_ file: some StoredBytes, _ path: String) throws(EncryptedStorageError) -> KeyMatch? {
+    let absolute = try FileSystem.absolutePath(path)
+    guard let match = try KeyTrial.match(file, at: absolute, candidates: candidates) else { return nil }
     guard match.firstPageIsAuthentic else { return match }
     recentMatches.withLock { recent in
       recent.insert(match, at: 0)
@@ -361,7 +345,7 @@ public final class ConnectionFactory: Sendable {
   /// The first page through SQLCipher: from here on its view and ours agree, or the open fails.
   private func read(_ handle: DatabaseHandle, _ match: KeyMatch) throws(EncryptedStorageError) {
     _ = unsafe sqlite3_busy_timeout(
-      try handle.opened("open"), Int32(clamping: Self.milliseconds(configuration.busyTimeout)))
+      try handle.opened("open"), Int32(clamping: configuration.busyMilliseconds))
     do { try Opening.run("SELECT count(*) FROM sqlite_schema", on: handle) } catch {
       guard let code = error.resultCode, [SQLITE_NOTADB, SQLITE_CORRUPT].contains(code & 0xff) else { throw error }
       throw EncryptedStorageError(
@@ -371,71 +355,5 @@ public final class ConnectionFactory: Sendable {
           : "the key fits other pages, but page 1 is damaged",
         hint: "run albergue-crypt verify, then albergue-crypt recover", resultCode: code)
     }
-  }
-
-  /// - Parameters:
-  ///   - ownsWriterLock: false for a container, whose writes happen under the lock of the image's session.
-  ///   - container: of a mounted image.
-  private func configure(
-    _ handle: DatabaseHandle, _ access: Access, ownsWriterLock: Bool, container: Session? = nil
-  ) throws(EncryptedStorageError) -> Session {
-    let database = try unsafe handle.opened("open")
-    guard unsafe CSQLCipher_db_config_defensive(database, 1) == SQLITE_OK,
-      unsafe CSQLCipher_db_config_trusted_schema(database, 0) == SQLITE_OK,
-      unsafe CSQLCipher_db_config_foreign_keys(database, 1) == SQLITE_OK,
-      unsafe sqlite3_wal_autocheckpoint(database, 0) == SQLITE_OK
-    else {
-      throw EncryptedStorageError(
-        .cipherUnavailable, operation: "open", file: handle.path, detail: "SQLite refused a connection setting")
-    }
-    _ = unsafe sqlite3_busy_timeout(database, Int32(clamping: Self.milliseconds(configuration.busyTimeout)))
-    let writerLock =
-      access == .writer && ownsWriterLock
-      ? WriterLock(database: handle.path, timeout: configuration.busyTimeout, interrupter: handle.interrupter) : nil
-    let session = Session(handle: handle, writerLock: writerLock, container: container)
-    let busyTimeout = String(Self.milliseconds(configuration.busyTimeout))
-    guard try Opening.text("PRAGMA busy_timeout", on: handle) == busyTimeout else {
-      throw EncryptedStorageError(
-        .cipherUnavailable, operation: "open", file: handle.path, detail: "the busy timeout did not take effect")
-    }
-    try Opening.run("PRAGMA cell_size_check=ON", on: handle)
-    if configuration.cacheKibibytes != Configuration().cacheKibibytes {
-      try Opening.run("PRAGMA cache_size=-\(configuration.cacheKibibytes)", on: handle)
-    }
-    try Self.set("temp_store", "MEMORY", expecting: "2", handle)
-    try Self.set(
-      "synchronous", configuration.waitsForDisk ? "FULL" : "NORMAL", expecting: configuration.waitsForDisk ? "2" : "1",
-      handle)
-    switch access {
-    case .reader: try Opening.run("PRAGMA query_only=ON", on: handle)
-    // Nothing but pages goes to a container; the journal of an image stays in memory.
-    case .writer where container != nil: try Self.set("journal_mode", "MEMORY", expecting: "memory", handle)
-    case .writer: try Self.set("journal_mode", "WAL", expecting: "wal", handle)
-    }
-    guard unsafe Authorizer.install(on: database) == SQLITE_OK else {
-      throw EncryptedStorageError(
-        .cipherUnavailable, operation: "open", file: handle.path, detail: "SQLite refused the authorizer")
-    }
-    return session
-  }
-
-  /// Sets a pragma, unless it has that value, and reads it back: a setting that did not take is an error, never a silent
-  /// default.
-  private static func set(
-    _ pragma: String, _ setting: String, expecting expected: String, _ handle: DatabaseHandle
-  ) throws(EncryptedStorageError) {
-    // SQLCipher's default is never the one for temporary data; the others often are as they should be.
-    if pragma != "temp_store", try Opening.text("PRAGMA \(pragma)", on: handle) == expected { return }
-    try Opening.run("PRAGMA \(pragma)=\(setting)", on: handle)
-    guard try Opening.text("PRAGMA \(pragma)", on: handle) == expected else {
-      throw EncryptedStorageError(
-        pragma == "journal_mode" ? .readOnly : .cipherUnavailable, operation: "open", file: handle.path,
-        detail: "PRAGMA \(pragma)=\(setting) did not take effect")
-    }
-  }
-
-  private static func milliseconds(_ duration: Duration) -> Int64 {
-    let (seconds, attoseconds) = duration.components
-    return min(Int64(Int32.max), max(0, seconds * 1000 + attoseconds / 1_000_000_000_000_000))
   }
 }

@@ -8,9 +8,6 @@ public actor ConnectionPool {
   private var nextID: UInt64 = 0
   private var isClosed = false
 
-  /// Size of the log after which the writer empties it: 1000 frames of 4 KiB, SQLite's own default.
-  private static let logByteCount: Int64 = 1000 * 4120
-
   init(writer: Connection, readers: [Connection]) {
     self.writer = writer
     self.readers = readers
@@ -36,12 +33,7 @@ public actor ConnectionPool {
   ///
   /// - Throws: what `body` throws; `.busy`, `.diskFull`, `.cancelled`, `.closed`.
   public nonisolated func write<T: Sendable>(_ body: @escaping @Sendable (Session) throws -> T) async throws -> T {
-    try await writer.run { session in
-      let result = try session.transaction(.immediate, body)
-      // The transaction is durable; a log that cannot be emptied now is emptied after a later one.
-      try? session.checkpoint(whenLogExceeds: Self.logByteCount)
-      return result
-    }
+    try await writer.transaction(.immediate, body)
   }
 
   /// Closes all connections. Calls that wait for a reader throw `.closed`.

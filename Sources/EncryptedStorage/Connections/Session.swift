@@ -252,11 +252,15 @@ public final class Session {
       .cipherUnavailable, operation: "checkpoint", file: path, detail: "the busy timeout did not take effect")
   }
 
-  /// Checkpoints when the log has grown beyond `byteCount`.
-  package func checkpoint(whenLogExceeds byteCount: Int64) throws(EncryptedStorageError) {
-    guard let status = FileSystem.status(path + "-wal"), status.byteCount > byteCount else { return }
-    try checkpoint()
+  /// Empties a log that has grown large, at the end of a write transaction, which is durable whatever happens here: a log
+  /// that cannot be emptied now is emptied after a later one.
+  private func emptyLargeLog() {
+    guard let status = FileSystem.status(path + "-wal"), status.byteCount > Self.logByteCount else { return }
+    _ = try? checkpoint()
   }
+
+  /// Size of the log after which it is emptied: 1000 frames of 4 KiB, SQLite's own default.
+  private static let logByteCount: Int64 = 1000 * 4120
 
   // MARK: - Running
 
@@ -274,7 +278,10 @@ public final class Session {
     if !statement.isReadOnly { try writerLock?.acquire() }
     defer {
       statement.reset()
-      if !isInTransaction { writerLock?.release() }
+      if let writerLock, writerLock.isHeld, !isInTransaction {
+        emptyLargeLog()
+        writerLock.release()
+      }
     }
     try steps()
   }

@@ -15,7 +15,7 @@ final class WriterLock {
   private let interrupter: Interrupter
   /// Stays open between two acquisitions, because opening is most of the work; locked only while `isHeld`.
   private var file: FileLock?
-  private var isHeld = false
+  private(set) var isHeld = false
 
   /// - Parameter database: the absolute path.
   init(database: String, timeout: Duration, interrupter: Interrupter) {

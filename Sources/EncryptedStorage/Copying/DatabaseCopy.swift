@@ -102,7 +102,7 @@ public struct DatabaseCopy: Sendable {
         hint: "use albergue-crypt init for a new database")
     default: break
     }
-    guard let match = try KeyTrial.match(file, candidates: sourceKeys, scope: .includingLegacy) else {
+    guard let match = try KeyTrial.match(file, at: path, candidates: sourceKeys, scope: .includingLegacy) else {
       // The factory knows the precise words for every kind of misfit.
       throw sourceKeys.isEmpty
         ? EncryptedStorageError(
@@ -125,10 +125,11 @@ public struct DatabaseCopy: Sendable {
   ) throws(EncryptedStorageError) {
     progress?.step("verifying source")
     if let keys {
+      let log = try WriteAheadLogScan(path: path + "-wal", keys: keys).requireIntact()
       var scan = PageScan(path: path, keys: keys, progress: progress, cancellation: cancellation)
       scan.isLive = true
+      scan.replacedPages = log.replacedPages
       try scan.requireAuthentic()
-      try WriteAheadLogScan(path: path + "-wal", keys: keys).requireIntact()
     }
     guard try session.value("PRAGMA quick_check(1)") == .text("ok") else {
       throw EncryptedStorageError(

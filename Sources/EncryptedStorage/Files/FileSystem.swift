@@ -124,6 +124,16 @@ package enum FileSystem {
     if unsafe Glibc.rename(source, target) != 0 { throw failure("rename", target, errno) }
   }
 
+  /// What tells this run of the machine from every other; empty where the kernel does not say.
+  /// Source: proc_sys_kernel(5), `random/boot_id`.
+  package static func bootIdentity() -> String {
+    guard let file = unsafe fopen("/proc/sys/kernel/random/boot_id", "re") else { return "" }
+    defer { unsafe fclose(file) }
+    var line = [UInt8](repeating: 0, count: 64)
+    let count = unsafe line.withUnsafeMutableBytes { unsafe fread($0.baseAddress, 1, $0.count, file) }
+    return String(decoding: line.prefix(count).prefix { $0 > 32 }, as: UTF8.self)
+  }
+
   /// Names in a folder; none when it cannot be read, as for the processes of others.
   package static func entries(of folder: String) -> [String] {
     guard let stream = unsafe opendir(folder) else { return [] }

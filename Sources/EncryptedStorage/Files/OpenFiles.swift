@@ -4,7 +4,7 @@ internal import Glibc
 /// a rename it would go on reading and writing the nameless old file.
 ///
 /// Sees the processes of this user, or all as root, in this PID namespace; SQLite's locks cover the rest while they work.
-enum OpenFiles {
+package enum OpenFiles {
   /// A child of this process holds copies of all our descriptors between fork and exec, so a holder is looked at again for
   /// a moment: it is one when it stays.
   private static let lookCount = 20
@@ -13,7 +13,7 @@ enum OpenFiles {
   /// - Parameter expectedHere: descriptors of this process that may be open; nil not to look at this process, because
   ///   SQLite keeps closed descriptors of a locked file open until the lock goes.
   /// - Throws: `.busy` naming the process.
-  static func refuseOthers(having path: String, expectedHere: Int?) throws(EncryptedStorageError) {
+  package static func refuseOthers(having path: String, expectedHere: Int?) throws(EncryptedStorageError) {
     guard let file = FileSystem.status(path) else { return }
     let own = String(getpid())
     var look = 1

@@ -1,7 +1,7 @@
 internal import CLinux
 internal import Glibc
 
-/// A new file that is written at any offset, by several threads, and made durable before it gets its name.
+/// A file in the making that is written at any offset, by several threads, and made durable before it gets its name.
 ///
 /// Unsafe code: a descriptor owned until `deinit`; writes borrow the bytes for one call.
 package final class OutputFile: Sendable {
@@ -14,6 +14,14 @@ package final class OutputFile: Sendable {
     guard descriptor >= 0 else { throw FileSystem.failure("create", path, errno) }
     // While this process lives, nobody takes the file for an abandoned one (`TemporaryFile.removeAbandoned`).
     _ = flock(descriptor, LOCK_EX | LOCK_NB)
+    self.path = path
+    self.descriptor = descriptor
+  }
+
+  /// Opens a file that an earlier run has begun.
+  package init(opening path: String) throws(EncryptedStorageError) {
+    let descriptor = unsafe open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW)
+    guard descriptor >= 0 else { throw FileSystem.failure("open", path, errno) }
     self.path = path
     self.descriptor = descriptor
   }

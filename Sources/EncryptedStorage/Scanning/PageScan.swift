@@ -31,6 +31,9 @@ package struct PageScan: Sendable {
   package var otherKeys: [(id: KeyID, keys: PageKeys)] = []
   /// Reads a page again when it fails, because another process may be writing it.
   package var isLive = false
+  /// Pages that the log replaces. What the file has of them is read by nobody, the next checkpoint writes over it, and a
+  /// power cut during a checkpoint leaves them torn: their MACs do not count.
+  package var replacedPages: Set<UInt32> = []
   /// Pages to check; nil for all that the file has.
   package var pageLimit: UInt32?
   package var progress: Progress?
@@ -49,7 +52,9 @@ package struct PageScan: Sendable {
     let byteCount = try RawDatabaseFile(path: path).byteCount()
     var result = Result()
     result.pageCount = geometry.pageCount(ofBytes: byteCount)
-    result.trailingByteCount = geometry.trailingByteCount(ofBytes: byteCount)
+    if !replacedPages.contains(result.pageCount + 1) {
+      result.trailingByteCount = geometry.trailingByteCount(ofBytes: byteCount)
+    }
     let pageCount = min(result.pageCount, pageLimit ?? .max)
     progress?.begin(total: Int64(pageCount) * Int64(geometry.pageSize))
     let found = Mutex<[(page: UInt32, flaw: Flaw, isPlaintext: Bool)]>([])
@@ -62,7 +67,7 @@ package struct PageScan: Sendable {
         progress?.advance(by: Int64(pages.count) * Int64(geometry.pageSize))
       })
     let flawed = found.withLock { $0 }.sorted { $0.page < $1.page }
-    result.flaws = flawed.map { ($0.page, $0.flaw) }
+    result.flaws = flawed.filter { !replacedPages.contains($0.page) }.map { ($0.page, $0.flaw) }
     result.plaintextPages = flawed.filter(\.isPlaintext).map(\.page)
     return result
   }

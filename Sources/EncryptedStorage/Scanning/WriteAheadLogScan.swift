@@ -38,6 +38,9 @@ package struct WriteAheadLogScan: Sendable {
     package var hasPlaintextTraces = false
 
     package init() {}
+
+    /// Pages that SQLite reads from the log and not from the file; none when the log is not what it should be.
+    package var replacedPages: Set<UInt32> { flaws.isEmpty ? Set(newestFrames.keys) : [] }
   }
 
   package let path: String
@@ -86,12 +89,15 @@ package struct WriteAheadLogScan: Sendable {
   ///
   /// - Throws: `.damaged` when anything committed is altered: SQLite would pass over it, and over all that follows it,
   ///   without a word.
-  package func requireIntact() throws(EncryptedStorageError) {
-    guard try run().flaws.isEmpty else {
+  @discardableResult
+  package func requireIntact() throws(EncryptedStorageError) -> Result {
+    let result = try run()
+    guard result.flaws.isEmpty else {
       throw EncryptedStorageError(
         .damaged, operation: "verify", file: path, detail: "the write-ahead log is damaged",
         hint: "run albergue-crypt verify, then albergue-crypt recover")
     }
+    return result
   }
 
   private func scanFrames(

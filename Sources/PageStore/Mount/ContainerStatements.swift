@@ -48,7 +48,7 @@ internal import EncryptedStorage
     "SELECT position, epoch, page_count FROM change ORDER BY position DESC LIMIT 1",
     "BEGIN IMMEDIATE", "COMMIT", "ROLLBACK",
     "SELECT data FROM head WHERE page = ?", "SELECT data FROM tail WHERE page = ?",
-    "REPLACE INTO head (page, data) VALUES (?, ?)", "REPLACE INTO tail (page, data) VALUES (?, ?)",
+    StoreFormat.writeHead, StoreFormat.writeTail,
     "DELETE FROM head WHERE page > ?", "DELETE FROM tail WHERE page > ?",
   ]
 

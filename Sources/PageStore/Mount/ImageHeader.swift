@@ -1,4 +1,5 @@
 internal import EncryptedStorage
+internal import Glibc
 
 /// The fields of page 1 that a mounted image shows otherwise than they are stored, and the stored ones otherwise than they
 /// are written. Offsets: https://www.sqlite.org/fileformat2.html#the_database_header
@@ -45,7 +46,10 @@ extension RawSpan {
   /// Whether both hold the same bytes in `range`.
   func isEqual(to other: RawSpan, in range: Range<Int>) -> Bool {
     unsafe extracting(range).withUnsafeBytes { mine in
-      unsafe other.extracting(range).withUnsafeBytes { theirs in unsafe mine.elementsEqual(theirs) }
+      unsafe other.extracting(range).withUnsafeBytes { theirs in
+        guard let one = mine.baseAddress, let two = theirs.baseAddress else { return range.isEmpty }
+        return unsafe memcmp(one, two, range.count) == 0
+      }
     }
   }
 }

@@ -328,8 +328,6 @@ extension MutableRawSpan {
   }
 
   fileprivate mutating func clear() {
-    unsafe withUnsafeMutableBytes { target in
-      for index in target.indices { unsafe target[index] = 0 }
-    }
+    unsafe withUnsafeMutableBytes { _ = unsafe $0.initializeMemory(as: UInt8.self, repeating: 0) }
   }
 }

@@ -1,0 +1,163 @@
+internal import EncryptedStorage
+internal import EncryptionKeys
+
+/// The store in the making beside an empty replica: a page store of its own, under the same key and profile, that one
+/// process at a time fills, and that takes the place of the replica when it is whole.
+final class StagingFile: Sendable {
+  private let path: String
+  private let replica: String
+  private let target: Bootstrap.Target
+  /// Of the replica's own key and profile alone.
+  private let factory: ConnectionFactory
+  private let match: KeyMatch
+  /// Held as long as the bootstrap lives.
+  private let lock: FileLock
+
+  static let suffix = ".albergue-bootstrap"
+
+  /// Takes over what an earlier run has left, if it is of the same image and no restart of the machine came between;
+  /// otherwise makes a new one.
+  ///
+  /// - Throws: `.busy` while another process fills it.
+  init(beside replica: String, _ target: Bootstrap.Target, _ factory: ConnectionFactory) throws(EncryptedStorageError) {
+    self.replica = try FileSystem.absolutePath(replica)
+    self.target = target
+    path = self.replica + Self.suffix
+    let own = try factory.matchingKey(of: RawDatabaseFile(path: self.replica), path: replica)
+    self.factory = factory.only(own)
+    if FileSystem.exists(path) {
+      let lock = try Self.lock(path, replica)
+      if try Self.isUsable(path, target, self.factory) {
+        self.lock = lock
+        match = try self.factory.matchingKey(of: RawDatabaseFile(path: path), path: path)
+        return
+      }
+      try Self.remove(path)
+    }
+    try Self.make(path, target, self.factory)
+    lock = try Self.lock(path, replica)
+    match = try self.factory.matchingKey(of: RawDatabaseFile(path: path), path: path)
+  }
+
+  func open() throws(EncryptedStorageError) -> BulkFile {
+    try BulkFile(path: path, keys: match.keys, layout: BulkLayout(pageCount: target.pageCount))
+  }
+
+  // MARK: - The end
+
+  /// Checks the whole file, and makes it a complete store.
+  func seal(syncedAt time: Int64?) throws -> ImageState {
+    try PageScan(path: path, keys: match.keys).requireAuthentic()
+    let session = try factory.openSession(path, .writer, view: .container)
+    defer { session.close() }
+    let head = try session.value("SELECT data FROM head WHERE page = 1")
+    guard let bytes = head.blob else { throw ImageCheck.invalid(replica, "page 1 cannot be read") }
+    try ImageCheck.header(bytes, replica)
+    if let header = unsafe DatabaseHeader(page: bytes.span.bytes), let pageCount = header.pageCount,
+      pageCount != target.pageCount
+    {
+      throw ImageCheck.invalid(
+        replica, "the header of the image says \(pageCount) pages, \(target.pageCount) were sent")
+    }
+    let changeCounter = unsafe bytes.span.bytes.bigEndianUInt32(at: ImageHeader.changeCounterOffset)
+    let state = ImageState(position: target.position, epoch: changeCounter, pageCount: target.pageCount)
+    try session.transaction(.immediate) { session in
+      try session.execute("DELETE FROM change")
+      try ChangeLog.append(state, pages: [], session)
+    }
+    try checkDatabase()
+    try session.execute(
+      "UPDATE meta SET complete = 1, boot = NULL, last_sync = ?", [time.map(Value.integer) ?? .null])
+    return state
+  }
+
+  /// Reads the database in the image once.
+  private func checkDatabase() throws {
+    let mounting = factory.mounting(PageStoreMounting(allowsUnpublished: true))
+    let answers: [String]
+    do {
+      let session = try mounting.openSession(path, .reader)
+      defer { session.close() }
+      answers = try session.query("PRAGMA quick_check(1)") { $0[0].text ?? "" }
+    } catch let error as EncryptedStorageError where [.damaged, .notADatabase, .statement].contains(error.code) {
+      answers = ["it cannot be read"]
+    }
+    guard answers == ["ok"] else {
+      throw ImageCheck.invalid(replica, "the database in the image is not sound: \(answers.first ?? "no answer")")
+    }
+  }
+
+  /// Puts the file in the place of the empty replica, which nobody may have open.
+  func publish() throws {
+    let old = try ExclusiveSession(replica, factory: factory)
+    defer { old.close() }
+    guard (FileSystem.status(path + "-wal")?.byteCount ?? 0) == 0 else {
+      throw EncryptedStorageError(
+        .busy, operation: "bootstrap", file: path, detail: "the log of the new file could not be emptied",
+        hint: "close what has the file open, and finish again")
+    }
+    let output = try OutputFile(opening: path)
+    if let status = FileSystem.status(replica) { try output.adopt(status) }
+    try output.synchronize()
+    try OpenFiles.refuseOthers(having: replica, expectedHere: nil)
+    try old.removeLog()
+    try FileSystem.rename(path, to: replica)
+    try FileSystem.synchronizeName(of: replica)
+  }
+
+  // MARK: - The beginning
+
+  private static func lock(_ path: String, _ replica: String) throws(EncryptedStorageError) -> FileLock {
+    do throws(EncryptedStorageError) { return try FileLock(path, creating: false, operation: "bootstrap") } catch {
+      guard error.code == .busy else { throw error }
+      throw EncryptedStorageError(
+        .busy, operation: "bootstrap", file: replica, detail: "another process is filling this replica",
+        hint: "wait until it has finished")
+    }
+  }
+
+  private static func make(
+    _ path: String, _ target: Bootstrap.Target, _ factory: ConnectionFactory
+  ) throws(EncryptedStorageError) {
+    try factory.createDatabase(path, script: StoreFormat.script(for: .replica))
+    let session = try factory.openSession(path, .writer, view: .container)
+    defer { session.close() }
+    try session.execute(
+      """
+      UPDATE meta SET remote = ?, protocol = ?, generation = ?, base_position = ?, base_page_count = ?, boot = ?
+      """,
+      [
+        .text(target.remote.name), .text(target.remote.protocolName), .integer(target.remote.generation),
+        .integer(target.position), .integer(Int64(target.pageCount)), .text(FileSystem.bootIdentity()),
+      ])
+  }
+
+  /// Whether the file is for this image and was begun since the machine started.
+  private static func isUsable(
+    _ path: String, _ target: Bootstrap.Target, _ factory: ConnectionFactory
+  ) throws(EncryptedStorageError) -> Bool {
+    do throws(EncryptedStorageError) {
+      // A writer, so that a log that was left is emptied: pages are written beside SQLite from here on.
+      let session = try factory.openSession(path, .writer, view: .container)
+      defer { session.close() }
+      try StoreFormat.check(session)
+      let state = try StoreState.read(session)
+      guard state.remote == target.remote, state.basePosition == target.position, !state.isComplete else {
+        return false
+      }
+      guard try session.value("SELECT base_page_count FROM meta") == .integer(Int64(target.pageCount)) else {
+        return false
+      }
+      return try session.value("SELECT boot FROM meta") == .text(FileSystem.bootIdentity())
+    } catch {
+      // Damaged by a power cut, or under a key that the replica no longer has: then it is of no use, and holds nothing but
+      // a copy of the remote.
+      guard [.inputOutput, .diskFull, .readOnly, .busy, .cancelled].contains(error.code) else { return false }
+      throw error
+    }
+  }
+
+  private static func remove(_ path: String) throws(EncryptedStorageError) {
+    for suffix in ["", "-wal", "-shm", "-journal"] { try FileSystem.remove(path + suffix) }
+  }
+}
