@@ -61,9 +61,11 @@ struct SlowStoreKillTests {
 
   @Test func aBootstrapGoesOnWhereItWasKilled() async throws {
     var generator = SeededGenerator(seed: Self.seed &+ 1)
-    let series = try ImageSeries(making: 3, in: folder.file("series"), seed: Self.seed)
+    let series = try ImageSeries(making: 9, in: folder.file("series"), seed: Self.seed)
     let path = folder.file("store.db")
-    let pageCount = try Int(series.target().pageCount)
+    let target = try series.target(8)
+    let image = ImageSeries.pages(try series.image(8))
+    let pageCount = image.count
     var promised = pageCount
     var finishedCount = 0
     for number in 1...Self.killCount {
@@ -80,13 +82,13 @@ struct SlowStoreKillTests {
       if state.isComplete {
         #expect(line == "finished" || promised <= 9, cause)
         #expect(state.image?.pageCount == UInt32(pageCount), cause)
-        for page in ImageSeries.pages(try series.image(0)) {
+        for page in image {
           let stored = try await store.page(page.number)
           #expect(stored == page, cause)
         }
         await store.close()
         let reader = try await factory.open(path)
-        #expect(try await reader.transaction(.deferred) { try Bookkeeping.check($0) } == 0, cause)
+        #expect(try await reader.transaction(.deferred) { try Bookkeeping.check($0) } == 8, cause)
         await reader.close()
         #expect(try await StoreJudge.findings(path, factory) == [], cause)
         finishedCount += 1
@@ -100,7 +102,7 @@ struct SlowStoreKillTests {
       #expect(line != "finished", cause)
       await #expect(throws: EncryptedStorageError.self, cause) { try await factory.open(path) }
       if Bytes.exists(path + ".albergue-bootstrap") {
-        let missing = try await store.beginBootstrap(series.target()).missingPages().reduce(0) { $0 + $1.count }
+        let missing = try await store.beginBootstrap(target).missingPages().reduce(0) { $0 + $1.count }
         #expect(missing <= promised, cause)
       }
       await store.close()

@@ -8,7 +8,7 @@ import TestSupport
 /// writes one line; what a line says must survive.
 ///
 ///     store-workload apply STORE SERIES COUNT       applies that many images of a series
-///     store-workload bootstrap STORE SERIES SEED    fills a store, which it makes if there is none
+///     store-workload bootstrap STORE SERIES SEED    fills a store, made if there is none, with the last image
 ///     store-workload write STORE COUNT SEED         commits that many versions of the bookkeeping to a primary
 ///     store-workload increment STORE COUNT          adds one that many times, to a counter that others add to as well
 ///     store-workload check STORE COUNT              checks the bookkeeping that many times
@@ -86,8 +86,8 @@ struct StoreWorkload {
       Bytes.exists(store)
       ? try await PageStore.open(store, factory: factory)
       : try await PageStore.create(store, role: .replica, factory: factory)
-    let bootstrap = try await pageStore.beginBootstrap(series.target())
-    let image = try series.image(0)
+    let bootstrap = try await pageStore.beginBootstrap(series.target(series.count - 1))
+    let image = try series.image(series.count - 1)
     var missing = await bootstrap.missingPages().flatMap { Array($0) }.shuffled(using: &generator)
     try say("missing \(missing.count)")
     while !missing.isEmpty {

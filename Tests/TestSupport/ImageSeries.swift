@@ -63,7 +63,7 @@ package struct ImageSeries: Sendable {
       pages: pages)
   }
 
-  /// The first image, as the target of a bootstrap.
+  /// An image, as the target of a bootstrap.
   package func target(_ version: Int = 0) throws -> Bootstrap.Target {
     Bootstrap.Target(
       remote: Self.remote, position: Self.firstPosition + Int64(version),
