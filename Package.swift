@@ -45,11 +45,11 @@ let package = Package(
       swiftSettings: memorySafe),
     .target(
       name: "PageStore",
-      dependencies: ["EncryptedStorage", "CSQLCipher"],
+      dependencies: ["EncryptedStorage", "EncryptionKeys", "CSQLCipher"],
       swiftSettings: memorySafe),
     .target(
       name: "Verification",
-      dependencies: ["EncryptedStorage", "EncryptionKeys"],
+      dependencies: ["PageStore", "EncryptedStorage", "EncryptionKeys"],
       swiftSettings: memorySafe),
     .target(
       name: "CommandSupport",
@@ -62,7 +62,7 @@ let package = Package(
     .executableTarget(
       name: "albergue-crypt",
       dependencies: [
-        "CommandSupport", "Verification", "EncryptedStorage", "EncryptionKeys",
+        "CommandSupport", "Verification", "PageStore", "EncryptedStorage", "EncryptionKeys",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -108,11 +108,13 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "VerificationTests",
-      dependencies: ["Verification", "EncryptedStorage", "EncryptionKeys", "TestSupport"],
+      dependencies: ["Verification", "PageStore", "EncryptedStorage", "EncryptionKeys", "TestSupport"],
       swiftSettings: strict),
     .testTarget(
       name: "CommandTests",
-      dependencies: ["CommandSupport", "EncryptedStorage", "EncryptionKeys", "TestSupport", "albergue-crypt"],
+      dependencies: [
+        "CommandSupport", "PageStore", "EncryptedStorage", "EncryptionKeys", "TestSupport", "albergue-crypt",
+      ],
       swiftSettings: strict),
   ]
 )

@@ -6,6 +6,18 @@ internal import EncryptedStorage
 /// every page would cost a commit two or three container pages more. The table stays bounded because a page number is
 /// dropped from all but the newest row that lists it.
 enum ChangeLog {
+  /// When to look whether the table has grown: at the first commit of a connection, and now and then afterwards, since the
+  /// look reads all of it.
+  struct Schedule: Sendable {
+    private var commitCount = 0
+    private static let commitsBetweenLooks = 1024
+
+    mutating func isDue() -> Bool {
+      defer { commitCount += 1 }
+      return commitCount.isMultiple(of: Self.commitsBetweenLooks)
+    }
+  }
+
   /// Page numbers in ascending order, four bytes each, big-endian.
   static func encode(_ pages: [UInt32]) -> [UInt8] {
     var bytes: [UInt8] = []

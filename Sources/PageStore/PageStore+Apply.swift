@@ -10,6 +10,7 @@ extension PageStore {
   @discardableResult
   public func apply(_ batch: PageBatch, syncedAt time: Int64? = nil) async throws -> ImageState {
     let newest = try Self.newestPages(of: batch, path)
+    let compacts = compactions.isDue()
     return try await container.run { container in
       try container.transaction(.immediate) { container in
         let former = try Self.base(of: batch, container)
@@ -19,7 +20,7 @@ extension PageStore {
         let state = ImageState(
           position: batch.position, epoch: former.epoch &+ 1, pageCount: batch.pageCount)
         try ChangeLog.append(state, pages: newest.map(\.number), container)
-        try ChangeLog.compact(container, pageCount: state.pageCount)
+        if compacts { try ChangeLog.compact(container, pageCount: state.pageCount) }
         if let time { try container.execute("UPDATE meta SET last_sync = ?", [.integer(time)]) }
         return state
       }
@@ -28,12 +29,21 @@ extension PageStore {
 
   /// Writes pages, which must be sorted. The session must be in a transaction.
   static func store(_ pages: [Page], _ container: Session) throws(EncryptedStorageError) {
-    let head = try container.prepare(StoreFormat.writeHead)
-    let tail = try container.prepare(StoreFormat.writeTail)
+    let updateHead = try container.prepare(StoreFormat.Write.updateHead)
+    let updateTail = try container.prepare(StoreFormat.Write.updateTail)
+    let insertHead = try container.prepare(StoreFormat.Write.insertHead)
+    let insertTail = try container.prepare(StoreFormat.Write.insertTail)
     for page in pages {
+      let number = Int64(page.number)
       let bytes = unsafe page.bytes.span.bytes
-      try head.run(Int64(page.number), bytes.extracting(..<StoreFormat.headByteCount))
-      try tail.run(Int64(page.number), bytes.extracting(StoreFormat.headByteCount...))
+      let head = bytes.extracting(..<StoreFormat.headByteCount)
+      let tail = bytes.extracting(StoreFormat.headByteCount...)
+      if try updateHead.run(number, head) > 0 {
+        try updateTail.run(number, tail)
+      } else {
+        try insertHead.run(number, head)
+        try insertTail.run(number, tail)
+      }
     }
   }
 

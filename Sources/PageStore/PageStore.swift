@@ -18,6 +18,7 @@ public actor PageStore {
   nonisolated let factory: ConnectionFactory
   /// On the container, writing.
   private(set) var container: Connection
+  var compactions = ChangeLog.Schedule()
 
   init(path: String, factory: ConnectionFactory, container: Connection) {
     self.path = path

@@ -43,15 +43,16 @@ enum StoreFormat {
     CREATE TABLE tail (page INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
     """
 
-  static let writeHead = """
-    INSERT INTO head (page, data) VALUES (?, ?) ON CONFLICT (page) DO UPDATE SET data = excluded.data
-    """
-  /// Most changes of a page leave its last bytes as they are; then the tail, and with it a page of the container, is left
-  /// alone.
-  static let writeTail = """
-    INSERT INTO tail (page, data) VALUES (?, ?) ON CONFLICT (page) DO UPDATE SET data = excluded.data
-      WHERE data IS NOT excluded.data
-    """
+  /// How a page is written, page and content being the parameters: head and tail are updated, or both inserted if there was
+  /// no head to update.
+  enum Write {
+    static let updateHead = "UPDATE head SET data = ?2 WHERE page = ?1"
+    /// Most changes of a page leave its last bytes as they are; then the tail, and with it a page of the container, is left
+    /// alone.
+    static let updateTail = "UPDATE tail SET data = ?2 WHERE page = ?1 AND data IS NOT ?2"
+    static let insertHead = "INSERT INTO head (page, data) VALUES (?1, ?2)"
+    static let insertTail = "INSERT INTO tail (page, data) VALUES (?1, ?2)"
+  }
 
   /// The script that makes an empty store.
   static func script(for role: PageStore.Role) -> String {
@@ -104,9 +105,13 @@ enum StoreFormat {
   /// - Throws: `.unsupportedFormat` for a store of a later version.
   static func check(_ container: Session) throws(EncryptedStorageError) {
     guard try container.value("PRAGMA user_version") == .integer(Int64(version)) else {
-      throw EncryptedStorageError(
-        .unsupportedFormat, operation: "open", file: container.path, detail: "a page store of another version",
-        hint: "open it with the version of this program that wrote it, or a later one")
+      throw otherVersion(container.path)
     }
+  }
+
+  static func otherVersion(_ path: String) -> EncryptedStorageError {
+    EncryptedStorageError(
+      .unsupportedFormat, operation: "open", file: path, detail: "a page store of another version",
+      hint: "open it with the version of this program that wrote it, or a later one")
   }
 }

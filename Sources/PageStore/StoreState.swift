@@ -1,4 +1,5 @@
 internal import EncryptedStorage
+package import EncryptionKeys
 
 /// Which database a replica is a copy of. Pages of another one, or of another generation, never mix with it.
 public struct RemoteIdentity: Sendable, Hashable {
@@ -28,7 +29,7 @@ public struct ImageState: Sendable, Hashable {
 }
 
 /// What a store says about itself.
-public struct StoreState: Sendable, Hashable {
+public struct StoreState: Sendable, Hashable, Encodable {
   /// What the store is for.
   public let role: PageStore.Role
   /// Nil in a primary, and in a replica before its first pull.
@@ -37,45 +38,106 @@ public struct StoreState: Sendable, Hashable {
   public let image: ImageState?
   /// Position at which the image was made; pages not changed since have no position of their own.
   public let basePosition: Int64
+  /// Pages of the image when it was made, or of the one that is being made.
+  public let basePageCount: UInt32
   /// When the image was last known to be the remote's, in seconds since 1970-01-01 UTC.
   public let lastSync: Int64?
 
   /// Whether there is an image to be read.
   public var isComplete: Bool { image != nil }
+
+  private enum CodingKeys: String, CodingKey {
+    case role, complete, position, imagePageCount, `protocol`, generation, lastSync
+  }
+
+  /// One flat object. The name of the remote, which may be an address, is left out.
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(role.rawValue, forKey: .role)
+    try container.encode(isComplete, forKey: .complete)
+    try container.encodeIfPresent(image?.position, forKey: .position)
+    try container.encodeIfPresent(image?.pageCount, forKey: .imagePageCount)
+    try container.encodeIfPresent(remote?.protocolName, forKey: .protocol)
+    try container.encodeIfPresent(remote?.generation, forKey: .generation)
+    try container.encodeIfPresent(lastSync, forKey: .lastSync)
+  }
 }
 
 extension StoreState {
+  /// The columns of `meta` that ``init(meta:change:)`` takes, and their places in a row.
+  private static let metaPlaces = [1, 2, 3, 4, 5, 6, 7, 9]
+  static let metaColumns = "role, remote, protocol, generation, base_position, base_page_count, complete, last_sync"
+
+  /// Nil when the values contradict each other.
+  ///
+  /// - Parameter change: position, epoch and page count of the newest change; nil when there is none.
+  init?(meta: [Value], change: [Value]?) {
+    guard meta.count == 8, let role = meta[0].text.flatMap(PageStore.Role.init), let basePosition = meta[4].integer,
+      let basePageCount = meta[5].integer.flatMap(UInt32.init(exactly:)), let complete = meta[6].integer,
+      (0...1).contains(complete)
+    else { return nil }
+    self.role = role
+    self.basePosition = basePosition
+    self.basePageCount = basePageCount
+    lastSync = meta[7].integer
+    switch (meta[1].text, meta[2].text, meta[3].integer) {
+    case (let name?, let protocolName?, let generation?):
+      remote = RemoteIdentity(name: name, protocolName: protocolName, generation: generation)
+    case (nil, nil, nil): remote = nil
+    default: return nil
+    }
+    guard complete == 1 else {
+      image = nil
+      return
+    }
+    guard let change, change.count == 3, let position = change[0].integer,
+      let epoch = change[1].integer.flatMap(UInt32.init(exactly:)),
+      let pageCount = change[2].integer.flatMap(UInt32.init(exactly:))
+    else { return nil }
+    image = ImageState(position: position, epoch: epoch, pageCount: pageCount)
+  }
+
   /// Reads the state in the session's transaction, or in one of its own.
   static func read(_ container: Session) throws(EncryptedStorageError) -> StoreState {
     do {
       let rows = try container.query(
         """
-        SELECT role, remote, protocol, generation, base_position, complete, last_sync, position, epoch, page_count
+        SELECT \(metaColumns), position, epoch, page_count
         FROM meta LEFT JOIN (SELECT * FROM change ORDER BY position DESC LIMIT 1) ON complete
         """
       ) { $0.values }
-      guard let row = rows.first, rows.count == 1, let role = row[0].text.flatMap(PageStore.Role.init),
-        let basePosition = row[4].integer, let isComplete = row[5].integer
-      else { throw damaged(container) }
-      var remote: RemoteIdentity?
-      if let name = row[1].text, let protocolName = row[2].text, let generation = row[3].integer {
-        remote = RemoteIdentity(name: name, protocolName: protocolName, generation: generation)
-      }
-      var image: ImageState?
-      if isComplete == 1 {
-        guard let position = row[7].integer, let epoch = row[8].integer.flatMap(UInt32.init(exactly:)),
-          let pageCount = row[9].integer.flatMap(UInt32.init(exactly:))
-        else { throw damaged(container) }
-        image = ImageState(position: position, epoch: epoch, pageCount: pageCount)
-      }
-      return StoreState(
-        role: role, remote: remote, image: image, basePosition: basePosition, lastSync: row[6].integer)
+      guard rows.count == 1, let row = rows.first,
+        let state = StoreState(meta: Array(row.prefix(8)), change: Array(row.dropFirst(8)))
+      else { throw damaged(container.path) }
+      return state
     } catch { throw EncryptedStorageError(error, file: container.path) }
   }
 
-  private static func damaged(_ container: Session) -> EncryptedStorageError {
+  /// Reads the state out of the stored pages of a file, without SQLite, while others may use it, and writes nothing.
+  ///
+  /// - Throws: `.wrongKey`, `.damaged`, `.unsupportedFormat` for a store of a later version, `.busy`.
+  package static func stored(in path: String, keys: [KeyMaterial]) async throws -> StoreState {
+    try await BlockingWork.run { _ in
+      try StoredTables.read(path, keys: keys) { (tables) throws(EncryptedStorageError) in
+        guard let version = tables.header?.userVersion, version == UInt32(StoreFormat.version) else {
+          throw StoreFormat.otherVersion(path)
+        }
+        let meta = try tables.rows(of: "meta")
+        let change = try tables.lastRow(of: "change")
+        // The keys of both tables are their rowids.
+        guard meta.count == 1, meta[0].values.count == 10,
+          let state = StoreState(
+            meta: metaPlaces.map { meta[0].values[$0] },
+            change: change.map { [.integer($0.rowid)] + $0.values.dropFirst().prefix(2) })
+        else { throw damaged(path) }
+        return state
+      }
+    }
+  }
+
+  private static func damaged(_ path: String) -> EncryptedStorageError {
     EncryptedStorageError(
-      .damaged, operation: "open", file: container.path, detail: "the page store has no valid state",
+      .damaged, operation: "open", file: path, detail: "the page store has no valid state",
       hint: "run albergue-crypt verify")
   }
 }

@@ -1,3 +1,5 @@
+public import PageStore
+
 /// What a verification looked at and what it found. Holds page numbers and names of the schema, never content.
 public struct VerificationReport: Sendable, Encodable {
   /// One thing that is not as it should be.
@@ -32,11 +34,27 @@ public struct VerificationReport: Sendable, Encodable {
       case structure = "structure"
       /// A row whose parent is missing.
       case foreignKey = "foreign-key"
+      /// The state of a page store, or its list of changes, contradicts itself.
+      case storeState = "store-state"
+      /// A page of the image is not in the store.
+      case storePageMissing = "store-page-missing"
+      /// Only the head or only the tail of a page is in the store.
+      case storePageOrphaned = "store-page-orphaned"
+      /// A head or a tail of the wrong size.
+      case storePageSize = "store-page-size"
+      /// A page that the image does not have.
+      case storePageBeyondEnd = "store-page-beyond-end"
+      /// Page 1 of the image is not that of a database with pages of 4096 bytes.
+      case imageHeader = "image-header"
+      /// A message of `PRAGMA integrity_check` on the database inside a page store.
+      case imageStructure = "image-structure"
+      /// A row of the database inside a page store whose parent is missing.
+      case imageForeignKey = "image-foreign-key"
     }
 
     /// What kind of finding this is.
     public let kind: Kind
-    /// 1-based page, where the finding is about one.
+    /// 1-based page, where the finding is about one: of the image for the kinds of a page store, else of the file.
     public let page: UInt32?
     /// 0-based frame of the write-ahead log, where the finding is about one.
     public let frame: Int?
@@ -67,6 +85,10 @@ public struct VerificationReport: Sendable, Encodable {
   public internal(set) var logFrameCount = 0
   /// Whether `integrity_check` and `foreign_key_check` ran.
   public internal(set) var checkedStructure = false
+  /// What a page store says about itself; nil for other files, and when it cannot be read.
+  public internal(set) var store: StoreState?
+  /// Whether `integrity_check` and `foreign_key_check` ran on the database inside a page store.
+  public internal(set) var checkedImage = false
   /// Everything found; empty when the file is as it should be.
   public internal(set) var findings: [Finding] = []
 

@@ -1,11 +1,16 @@
 public import EncryptedStorage
 internal import EncryptionKeys
+internal import PageStore
 
 /// Proves that a file is what its key holder wrote, as far as a file alone can show it.
 ///
 /// Checks the MAC of every page that the log does not replace and of every committed frame of the log on all cores, the
 /// number of pages, zeroed pages, plaintext where ciphertext belongs, and then the structure through SQLite. `PRAGMA cipher_integrity_check` does the
 /// first of these only, on one core, without the log and up to 4 GiB.
+///
+/// Of a page store, the same is done with the container; then its state, whether it has every page of the image and no
+/// other, and the structure of the database inside, all in one snapshot. A store whose first pull has not finished is not
+/// damaged: what is there is checked.
 ///
 /// No check of a file alone finds an old version of the whole file put back, or an old authentic version of one page put
 /// back into a structure that stays valid: see docs/security/threat-model.md.
@@ -20,7 +25,7 @@ public struct Verifier: Sendable {
   }
 
   package init(factory: ConnectionFactory, isQuick: Bool, progress: Progress?) {
-    self.factory = factory
+    self.factory = factory.mounting(PageStoreMounting())
     self.isQuick = isQuick
     self.progress = progress
   }
@@ -55,23 +60,24 @@ public struct Verifier: Sendable {
     try checkPages(absolute, match, others, replaced: log.replacedPages, cancellation, &report)
     checkLog(log, &report)
     try checkPageCount(absolute, match, &report)
-    if let session, !isQuick {
-      progress?.step("checking structure")
-      try checkStructure(session, &report)
-    }
+    if let session { try checkContent(session, &report) }
     return report
   }
 
   private func openSnapshot(_ path: String) throws(EncryptedStorageError) -> Session {
-    let session = try factory.openSession(path, .reader)
+    let session = try factory.openSession(path, .reader, view: .stored)
     do throws(EncryptedStorageError) {
-      try session.execute("BEGIN")
-      _ = try session.value("SELECT count(*) FROM sqlite_schema")
+      try Self.beginSnapshot(session)
       return session
     } catch {
       session.close()
       throw error
     }
+  }
+
+  private static func beginSnapshot(_ session: Session) throws(EncryptedStorageError) {
+    try session.execute("BEGIN")
+    _ = try session.value("SELECT count(*) FROM sqlite_schema")
   }
 
   /// The other keys of the factory, with the salt and format of this file.
@@ -159,18 +165,83 @@ public struct Verifier: Sendable {
     }
   }
 
+  // MARK: - Through SQLite
+
+  private func checkContent(_ session: Session, _ report: inout VerificationReport) throws {
+    if !isQuick {
+      progress?.step("checking structure")
+      report.checkedStructure = try checkStructure(session, .structure, .foreignKey, &report)
+      // A page that is not authentic spoils the rest of its transaction, and the file is damaged whatever comes after it.
+      if !report.checkedStructure { try? restartSnapshot(session) }
+    }
+    guard try holdsPageStore(session, &report) else { return }
+    progress?.step("checking pages of the store")
+    try checkStore(session, &report)
+    guard !isQuick, report.store?.isComplete == true else { return }
+    if report.findings.contains(where: { $0.kind == .storeState }) { try? restartSnapshot(session) }
+    progress?.step("checking structure of the image")
+    try checkImage(session, &report)
+  }
+
+  private func restartSnapshot(_ session: Session) throws(EncryptedStorageError) {
+    if session.isInTransaction { try session.execute("ROLLBACK") }
+    try Self.beginSnapshot(session)
+  }
+
+  private func holdsPageStore(_ session: Session, _ report: inout VerificationReport) throws -> Bool {
+    do throws(EncryptedStorageError) { return try session.holdsPageStore() } catch {
+      guard error.code == .damaged || error.code == .statement else { throw error }
+      report.findings.append(.init(.unreadable, "the header cannot be read"))
+      return false
+    }
+  }
+
+  private func checkStore(_ container: Session, _ report: inout VerificationReport) throws {
+    let result = try StoreCheck.run(container)
+    report.store = result.state
+    for finding in result.findings {
+      let kind: VerificationReport.Finding.Kind =
+        switch finding.flaw {
+        case .state: .storeState
+        case .pageMissing: .storePageMissing
+        case .pageOrphaned: .storePageOrphaned
+        case .pageSize: .storePageSize
+        case .pageBeyondEnd: .storePageBeyondEnd
+        case .imageHeader: .imageHeader
+        }
+      report.findings.append(.init(kind, page: finding.page, finding.detail))
+    }
+  }
+
+  /// Takes the container over.
+  private func checkImage(_ container: Session, _ report: inout VerificationReport) throws {
+    do {
+      let image = try factory.openImage(of: container)
+      defer { image.close() }
+      report.checkedImage = try checkStructure(image, .imageStructure, .imageForeignKey, &report)
+    } catch let error as EncryptedStorageError where ![.cancelled, .busy, .closed].contains(error.code) {
+      report.findings.append(.init(.imageStructure, "the database inside cannot be opened: \(error.detail)"))
+    }
+  }
+
   /// Messages of `integrity_check` name tables, indexes and rowids, no values.
-  private func checkStructure(_ session: Session, _ report: inout VerificationReport) throws {
+  ///
+  /// - Returns: whether all could be read.
+  private func checkStructure(
+    _ session: Session, _ structure: VerificationReport.Finding.Kind, _ foreignKey: VerificationReport.Finding.Kind,
+    _ report: inout VerificationReport
+  ) throws -> Bool {
     do {
       let messages = try session.query("PRAGMA integrity_check(1000)") { $0[0].text ?? "" }
-      for message in messages where message != "ok" { report.findings.append(.init(.structure, message)) }
+      for message in messages where message != "ok" { report.findings.append(.init(structure, message)) }
       let orphans = try session.query("PRAGMA foreign_key_check") { row in
         "a row of \(row[0].text ?? "?") refers to a missing row of \(row[2].text ?? "?")"
       }
-      for orphan in orphans.prefix(1000) { report.findings.append(.init(.foreignKey, orphan)) }
-      report.checkedStructure = true
+      for orphan in orphans.prefix(1000) { report.findings.append(.init(foreignKey, orphan)) }
+      return true
     } catch let error as EncryptedStorageError where ![.cancelled, .busy, .closed].contains(error.code) {
-      report.findings.append(.init(.structure, "the structure cannot be read to its end"))
+      report.findings.append(.init(structure, "the structure cannot be read to its end"))
+      return false
     }
   }
 }

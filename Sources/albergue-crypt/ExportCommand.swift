@@ -2,12 +2,14 @@ import ArgumentParser
 import CommandSupport
 import EncryptedStorage
 import EncryptionKeys
+import PageStore
 
 struct ExportCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "export", abstract: "Copy an encrypted database into a new file under another key, or in plaintext.")
+    commandName: "export", abstract: "Copy an encrypted database into a new file under another key, or in plaintext.",
+    discussion: "Of a page store, the database inside is copied.")
 
-  @Argument(help: "The encrypted database.", completion: .file())
+  @Argument(help: "The encrypted database, or the page store.", completion: .file())
   var file: String
 
   @Argument(help: "The file to make.", completion: .file())
@@ -47,7 +49,9 @@ struct ExportCommand: AsyncParsableCommand {
     let bar = ProgressBar()
     defer { bar.finish() }
     let copy = DatabaseCopy(
-      sourceKeys: try keySet.candidates(), target: target, expectsEncryptedSource: true, progress: bar.progress)
+      sourceKeys: try keySet.candidates(), target: target, configuration: .mountingPageStores,
+      expectsEncryptedSource: true,
+      progress: bar.progress)
     let outcome = try await copy.run(from: file, to: destination)
     bar.finish()
     try StandardOutput.line(

@@ -2,14 +2,18 @@ import ArgumentParser
 import CommandSupport
 import EncryptedStorage
 import EncryptionKeys
+import PageStore
 
 struct ImportCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "import",
     abstract: "Copy a plaintext or SQLCipher database into a new encrypted one.",
-    discussion: "The source is verified first and only read. DEST is complete and equal to it, or not there.")
+    discussion: """
+      The source is verified first and only read. DEST is complete and equal to it, or not there. Of a page store, the \
+      database inside is copied.
+      """)
 
-  @Argument(help: "Plaintext SQLite or SQLCipher (3 or 4) database.", completion: .file())
+  @Argument(help: "Plaintext SQLite or SQLCipher (3 or 4) database, or a page store.", completion: .file())
   var source: String
 
   @Argument(help: "The file to make.", completion: .file())
@@ -34,8 +38,8 @@ struct ImportCommand: AsyncParsableCommand {
     let bar = ProgressBar()
     defer { bar.finish() }
     let copy = DatabaseCopy(
-      sourceKeys: sourceKeys, target: .encrypted(keySet.primary, profile), expectsEncryptedSource: sourceKeyFile != nil,
-      progress: bar.progress)
+      sourceKeys: sourceKeys, target: .encrypted(keySet.primary, profile), configuration: .mountingPageStores,
+      expectsEncryptedSource: sourceKeyFile != nil, progress: bar.progress)
     let outcome = try await copy.run(from: source, to: destination)
     bar.finish()
     try StandardOutput.line(

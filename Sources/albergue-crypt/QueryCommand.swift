@@ -1,14 +1,16 @@
 import ArgumentParser
 import CommandSupport
 import EncryptedStorage
+import PageStore
 
 struct QueryCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "query", abstract: "Run one SQL statement on an encrypted database.")
+    commandName: "query",
+    abstract: "Run one SQL statement on an encrypted database, or on the database inside a page store.")
 
   enum Format: String, ExpressibleByArgument, CaseIterable { case table, csv, json }
 
-  @Argument(help: "The encrypted database.", completion: .file())
+  @Argument(help: "The encrypted database, or the page store.", completion: .file())
   var file: String
 
   @Argument(help: "One SQL statement.")
@@ -22,7 +24,8 @@ struct QueryCommand: AsyncParsableCommand {
 
   func run() async throws {
     let logger = try LogSettings.logger("storage")
-    let factory = try ConnectionFactory(keys: keys.load(logger), profile: cipher.profile(), logger: logger)
+    let factory = try ConnectionFactory(
+      keys: keys.load(logger), profile: cipher.profile(), configuration: .mountingPageStores, logger: logger)
     let sql = sql
     let reader = try await factory.open(file, .reader)
     let writes = try await reader.run { try !$0.prepare(sql).isReadOnly }

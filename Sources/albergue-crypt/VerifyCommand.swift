@@ -1,12 +1,17 @@
 import ArgumentParser
 import CommandSupport
 import EncryptedStorage
+import PageStore
 import Verification
 
 struct VerifyCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "verify",
-    abstract: "Check every page MAC of file and log, the page count, and the structure. Exit code 1 with findings.")
+    abstract: "Check every page MAC of file and log, the page count, and the structure. Exit code 1 with findings.",
+    discussion: """
+      Of a page store, also its state, that it holds every page of its image and no other, and the structure of the \
+      database inside. A store whose first pull has not finished is not damaged.
+      """)
 
   @Argument(help: "Files to verify.", completion: .file())
   var files: [String]
@@ -14,7 +19,7 @@ struct VerifyCommand: AsyncParsableCommand {
   @Flag(help: "Print one JSON object.")
   var json = false
 
-  @Flag(help: "Page MACs, page count and log only; no integrity_check.")
+  @Flag(help: "Page MACs, page count, log and the pages of a page store only; no integrity_check.")
   var quick = false
 
   @OptionGroup var keys: KeyOptions
@@ -47,12 +52,15 @@ struct VerifyCommand: AsyncParsableCommand {
   }
 
   private func show(_ report: VerificationReport) throws {
-    let checked =
-      "\(report.pageCount) pages, \(report.logFrameCount) log frames\(report.checkedStructure ? ", structure" : "")"
-    guard !report.isClean else {
-      return try StandardOutput.line("\(report.file): ok (\(checked); \(report.profile), key \(report.keyID))")
+    var checked = "\(report.pageCount) pages, \(report.logFrameCount) log frames"
+    if report.checkedStructure { checked += ", structure" }
+    if report.checkedImage { checked += ", structure of the image" }
+    if report.isClean {
+      try StandardOutput.line("\(report.file): ok (\(checked); \(report.profile), key \(report.keyID))")
+    } else {
+      try StandardOutput.line("\(report.file): \(report.findings.count) findings (\(checked) checked)")
     }
-    try StandardOutput.line("\(report.file): \(report.findings.count) findings (\(checked) checked)")
+    if let store = report.store { try StandardOutput.line("  \(store.summary)") }
     for finding in report.findings.prefix(100) {
       try StandardOutput.line("  \(finding.kind.rawValue): \(finding.detail)")
     }

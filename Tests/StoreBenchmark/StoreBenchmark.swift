@@ -9,14 +9,23 @@ import PageStore
 struct StoreBenchmark {
   static func main() async throws {
     let arguments = CommandLine.arguments
-    guard arguments.count == 5, let rounds = Int(arguments[4]),
+    guard arguments.count == 6, let rounds = Int(arguments[4]), let part = Part(rawValue: arguments[5]),
       let profile = CipherProfile(rawValue: arguments[3])
     else {
-      return print("usage: store-benchmark PLAINTEXT-FILE FOLDER PROFILE ROUNDS   (table t of run.py; key of a1)")
+      return print(
+        """
+        usage: store-benchmark PLAINTEXT-FILE FOLDER PROFILE ROUNDS bootstrap|use
+        bootstrap makes FOLDER/store.db once; use makes an ordinary database as well and measures reads and writes.
+        The file has table t of run.py; PLAINTEXT-FILE-changed is the same after an update of one row on 10,000 pages.
+        """)
     }
     let benchmark = try StoreBenchmark(arguments[1], arguments[2], profile, rounds)
-    try await benchmark.run()
+    var results = Results()
+    try await benchmark.run(part, &results)
+    print(results.json)
   }
+
+  enum Part: String { case bootstrap, use }
 
   let plain: String
   let ordinary: String
@@ -48,37 +57,22 @@ struct StoreBenchmark {
     return ConnectionFactory(key: key, profile: profile, configuration: configuration)
   }
 
-  func run() async throws {
-    var results = Results()
-    let parts = ProcessInfo.processInfo.environment["PARTS"] ?? "bootstrap,reads,writes,apply"
-    if parts.contains("bootstrap") { try await makeFiles(&results) }
-    if parts.contains("reads") { try reads(&results) }
-    if parts.contains("writes") { try await writes(&results) }
-    if parts.contains("apply") { try await apply(&results) }
-    print(results.json)
+  func run(_ part: Part, _ results: inout Results) async throws {
+    switch part {
+    case .bootstrap:
+      try await results.measure("bootstrap") { try await fill(store, role: .replica) }
+      results.values["store_bytes"] = Double(try Self.size(store))
+      results.values["image_bytes"] = Double(imageByteCount)
+    case .use:
+      _ = try await DatabaseCopy(sourceKeys: [], target: .encrypted(key, profile)).run(from: plain, to: ordinary)
+      try await fill(store, role: .replica)
+      try reads(&results)
+      try await writes(&results)
+      try await apply(&results)
+    }
   }
 
   // MARK: - Files
-
-  /// Bootstrap against an import of the same pages; both durable at the end.
-  private func makeFiles(_ results: inout Results) async throws {
-    for round in 0..<max(2, rounds / 3) {
-      for suffix in ["", "-wal", "-shm"] {
-        try? FileManager.default.removeItem(atPath: ordinary + suffix)
-        try? FileManager.default.removeItem(atPath: store + suffix)
-      }
-      try await results.measure("bootstrap") {
-        try await fill(store, role: .replica)
-      }
-      if round == 0 {
-        results.values["store_bytes"] = Double(try Self.size(store))
-        results.values["image_bytes"] = Double(imageByteCount)
-      }
-      try? FileManager.default.removeItem(atPath: store)
-    }
-    _ = try await DatabaseCopy(sourceKeys: [], target: .encrypted(key, profile)).run(from: plain, to: ordinary)
-    try await fill(store, role: .replica)
-  }
 
   private func fill(_ path: String, role: PageStore.Role) async throws {
     let store = try await PageStore.create(path, role: role, factory: factory())
@@ -190,42 +184,50 @@ struct StoreBenchmark {
     }
   }
 
-  /// Ten thousand changed pages, against the transaction on an ordinary database that changes a row on each of as many.
+  /// Changed pages, against the transaction on an ordinary database that changes a row on each of as many: both what the
+  /// same updates make of the same table.
   private func apply(_ results: inout Results) async throws {
     let inner = StoreBenchmark.containerCache(imageByteCount)
     let store = try await PageStore.open(store, factory: factory(outer: 2000 + inner))
     let session = try factory(outer: 2000 + inner).openSession(ordinary, .writer)
     let rowCount = try session.value("SELECT max(id) FROM t").integer ?? 0
-    let state = try await store.state()
-    guard let remote = state.remote, let image = state.image else { return }
-    for count in [1, 100, 10_000] where count < Int(image.pageCount) {
-      var numbers: [UInt32] = []
-      let step = Double(image.pageCount - 2) / Double(count)
-      for index in 0..<count { numbers.append(UInt32(2 + Double(index) * step)) }
+    guard let remote = try await store.state().remote else { return }
+    let versions = [try Self.pages(of: plain), try Self.pages(of: plain + "-changed")]
+    let changed = versions[0].indices.filter { $0 > 0 && versions[0][$0] != versions[1][$0] }
+    for count in [1, 100, changed.count] {
+      let chosen = (0..<count).map { changed[$0 * changed.count / count] }
       for round in 0...rounds {
         results.skips = round == 0
-        var pages: [Page] = []
-        for number in numbers {
-          guard var bytes = try await store.page(number)?.bytes else { continue }
-          bytes[bytes.count - 1] &+= 1
-          bytes[2000] &+= 1
-          pages.append(Page(number: number, bytes: bytes))
-        }
+        let pages = chosen.map { versions[(round + 1) % 2][$0] }
         let base = try await store.state().image?.position ?? 0
         let batch = PageBatch(
-          remote: remote, basePosition: base, position: base + 1, pageCount: image.pageCount, pages: pages)
-        try await results.measure("apply_\(count)_store") { try await store.apply(batch) }
-        let ids = (0..<count).map { 1 + Int64(Double($0) * Double(rowCount - 1) / Double(count)) }
-        try results.measure("apply_\(count)_ordinary") {
-          try session.transaction(.immediate) { session in
-            for id in ids { try session.execute("UPDATE t SET b = randomblob(300) WHERE id = ?", [.integer(id)]) }
+          remote: remote, basePosition: base, position: base + 1, pageCount: UInt32(versions[0].count), pages: pages)
+        try await results.measure("apply_\(count == changed.count ? 10_000 : count)_store") {
+          try await store.apply(batch)
+        }
+        let ids = (0..<count).map { 1 + Int64($0) * rowCount / Int64(count) }
+        var random = Random(state: UInt64(round + 5))
+        let shuffled = ids.map { (random.next(), $0) }.sorted { $0.0 < $1.0 }.map(\.1)
+        for (order, ids) in [("ordinary", shuffled), ("inorder", ids)] {
+          try results.measure("apply_\(count == changed.count ? 10_000 : count)_\(order)") {
+            try session.transaction(.immediate) { session in
+              for id in ids { try session.execute("UPDATE t SET b = randomblob(300) WHERE id = ?", [.integer(id)]) }
+            }
           }
-          try session.checkpoint()
         }
       }
     }
+    results.values["apply_pages"] = Double(changed.count)
     session.close()
     await store.close()
+  }
+
+  private static func pages(of path: String) throws -> [Page] {
+    let data = try Data(contentsOf: URL(fileURLWithPath: path))
+    return (0..<(data.count / 4096)).map { index in
+      let bytes = [UInt8](data[(index * 4096)..<(index * 4096 + 4096)])
+      return Page(number: UInt32(index + 1), bytes: bytes)
+    }
   }
 
   private static func size(_ path: String) throws -> Int {

@@ -161,6 +161,71 @@ def measure(arguments, folder, table):
     return sizes
 
 
+def measure_store(arguments, folder, table):
+    """The page store against an ordinary encrypted database; the program measures both in turns in one process."""
+    program = os.path.join(BINARIES, "store-benchmark")
+    plain = os.path.join(folder, "plain.db")
+    changed = plain + "-changed"
+    shutil.copyfile(plain, changed)
+    step = max(1, arguments.rows // 10_000)
+    sqlcipher(changed, f"UPDATE t SET b = randomblob(300) WHERE id % {step} = 1;", key=None)
+    image = os.path.getsize(plain)
+    for profile, mac in PROFILES.items():
+        exports, fills, memory, size = [], [], 0, 0
+        export, store = os.path.join(folder, "export.db"), os.path.join(folder, "store.db")
+
+        def remove(*paths):
+            for path in paths:
+                for suffix in ("", "-wal", "-shm"):
+                    if os.path.exists(path + suffix):
+                        os.remove(path + suffix)
+            os.sync()
+
+        for round_ in range(max(3, arguments.rounds // 2) + 1):
+            remove(export, store)
+            theirs = timed(lambda: sqlcipher(
+                plain, f"PRAGMA cipher_default_hmac_algorithm=HMAC_{mac};\n"
+                f"ATTACH '{export}' AS e KEY \"x'{KEY}'\"; SELECT sqlcipher_export('e');", key=None))
+            remove(export)
+            process = subprocess.Popen([program, plain, folder, profile, "1", "bootstrap"], stdout=subprocess.PIPE)
+            output = process.stdout.read()
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            if process.returncode:
+                sys.exit("bench: store-benchmark bootstrap failed")
+            inner = json.loads(output)
+            size = inner["store_bytes"]
+            if round_:
+                exports.append(theirs)
+                fills.append(inner["bootstrap"] / 1e6)
+                memory = max(memory, usage.ru_maxrss / 1024)
+        rate = image / 1e6 / statistics.median(fills)
+        ratio = statistics.median(exports) / statistics.median(fills)
+        table.add_limit(
+            f"page store, {profile}: bootstrap, checked and durable", -max(rate / 100, ratio / 0.9),
+            f"{rate:.0f} MB/s; {ratio:.2f} x sqlcipher_export ({spread(fills)} against {spread(exports)})", -1,
+            ">= 100 MB/s or >= 0.9 x")
+        table.add_limit(f"page store, {profile}: peak memory of a bootstrap", memory, f"{memory:.0f} MiB", 32, "<= 32 MiB")
+        overhead = (size / image - 1) * 100
+        table.add_limit(f"page store, {profile}: size of the file beyond the image", overhead, f"{overhead:+.1f} %", 4,
+                        "<= +4 %")
+        remove(store)
+        run = subprocess.run([program, plain, folder, profile, str(arguments.rounds), "use"], text=True,
+                             capture_output=True, check=True)
+        inner = json.loads(run.stdout)
+        remove(store, store + "-primary", os.path.join(folder, "ordinary.db"))
+        for name, what, limit in (
+            ("scan", "full scan", 1.2), ("point", "random point reads, small cache", 1.5),
+            ("warm", "random point reads, warm", 1.15), ("apply_10000", "apply of 10,000 pages", 1.0),
+            ("write", "one row per transaction", 2.2),
+            ("write_durable", "one row per transaction, waiting for the disk", 2.2),
+        ):
+            ours, theirs = inner[name + "_store"], inner[name + "_ordinary"]
+            table.add_limit(f"page store, {profile}: {what}, against an ordinary encrypted database", ours / theirs,
+                            f"{ours / theirs:.2f} x ({ours / 1e3:.1f} ms against {theirs / 1e3:.1f} ms)", limit,
+                            f"<= {limit} x")
+
+
 def machine():
     with open("/proc/cpuinfo") as file:
         model = next((line.split(":", 1)[1].strip() for line in file if line.startswith("model name")), "unknown")
@@ -212,6 +277,7 @@ def main():
     table = Table()
     with tempfile.TemporaryDirectory(prefix="albergue-bench-") as folder:
         sizes = measure(arguments, folder, table)
+        measure_store(arguments, folder, table)
     if not arguments.no_write:
         write(table, sizes, arguments)
 

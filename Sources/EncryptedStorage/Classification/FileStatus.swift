@@ -8,6 +8,8 @@ public struct FileStatus: Sendable, Encodable {
     case plaintext
     /// A SQLCipher 4 database under one of the keys.
     case sqlcipher
+    /// A SQLCipher 4 database under one of the keys that holds the pages of another database.
+    case pageStore = "page-store"
     /// Encrypted, but not under any of the keys tried.
     case wrongKey = "wrong-key"
     /// Encrypted, as far as can be told without a key.
@@ -158,13 +160,18 @@ public struct FileClassifier: Sendable {
       geometry.trailingByteCount(ofBytes: status.byteCount) > 0
     {
       status.set(.damaged, "the file ends inside a page; run albergue-crypt verify")
-    } else if let header = try StoredHeader.read(file, keys: match.keys), let count = header.pageCount,
-      count > status.pageCount ?? 0, status.logByteCount == 0
-    {
-      status.set(.damaged, "the file has \(status.pageCount ?? 0) pages, its header says \(count)")
     } else {
+      // A page 1 that a power cut has torn is in the log; where it is not found, the kind is told without it.
+      let header =
+        try StoredHeader.read(file, keys: match.keys) ?? (try? DatabaseImage(path, materials: candidates))?.header
+      if let count = header?.pageCount, count > status.pageCount ?? 0, status.logByteCount == 0 {
+        status.set(.damaged, "the file has \(status.pageCount ?? 0) pages, its header says \(count)")
+        return
+      }
       let looked = pages.count == 1 ? "the page" : "the \(pages.count) pages"
-      status.set(.sqlcipher, "encrypted and authentic in \(looked) looked at")
+      status.set(
+        header?.applicationID == PageStoreMark.applicationID ? .pageStore : .sqlcipher,
+        "encrypted and authentic in \(looked) looked at")
     }
   }
 

@@ -65,26 +65,38 @@ extension ConnectionFactory {
     }
   }
 
-  /// Opens the database inside a page store, on a container that is open.
+  /// Opens the image of a page store through a container that is open for reading, within the transaction that the
+  /// container is in: both are then one snapshot.
+  ///
+  /// The container is taken over: it is closed with the image, or at once when this fails.
+  /// - Throws: `.pageStore`, `.incomplete`, `.unsupportedFormat`, `.damaged`.
+  package func openImage(of container: Session) throws(EncryptedStorageError) -> Session {
+    try mountImage(container, .reader, Interrupter())
+  }
+
+  /// Opens the database inside a page store, on a container that is open; it is closed when this fails.
   func mountImage(
-    _ container: DatabaseHandle, _ path: String, _ access: Access, _ interrupter: Interrupter
+    _ container: Session, _ access: Access, _ interrupter: Interrupter
   ) throws(EncryptedStorageError) -> Session {
-    guard let mounting = configuration.mounting else {
-      throw EncryptedStorageError(
-        .pageStore, operation: "open", file: path, detail: "a page store, where a plain encrypted database is needed",
-        hint: "export its database with albergue-crypt export")
-    }
-    // What happens on the container belongs to statements of the image, under the lock that these hold.
-    let containerSession = try configure(container, access, ownsWriterLock: false)
-    let mountPoint = try mounting.mount(
-      containerSession, access, cacheKibibytes: configuration.containerCacheKibibytes)
-    let handle = try Opening.open(path, Opening.Mode(mountPoint: mountPoint))
     do throws(EncryptedStorageError) {
-      handle.attach(interrupter)
-      try Opening.run("SELECT count(*) FROM sqlite_schema", on: handle)
-      return try configure(handle, access, ownsWriterLock: true, container: containerSession)
+      guard let mounting = configuration.mounting else {
+        throw EncryptedStorageError(
+          .pageStore, operation: "open", file: container.path,
+          detail: "a page store, where a plain encrypted database is needed",
+          hint: "export its database with albergue-crypt export")
+      }
+      let mountPoint = try mounting.mount(container, access, cacheKibibytes: configuration.containerCacheKibibytes)
+      let handle = try Opening.open(container.path, Opening.Mode(mountPoint: mountPoint))
+      do throws(EncryptedStorageError) {
+        handle.attach(interrupter)
+        try Opening.run("SELECT count(*) FROM sqlite_schema", on: handle)
+        return try configure(handle, access, ownsWriterLock: true, container: container)
+      } catch {
+        handle.close()
+        throw error
+      }
     } catch {
-      handle.close()
+      container.close()
       throw error
     }
   }

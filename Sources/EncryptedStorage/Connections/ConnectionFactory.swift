@@ -151,6 +151,8 @@ public final class ConnectionFactory: Sendable {
     case image
     /// The database that stores them.
     case container
+    /// The file as it is: the container of a page store, the database of any other file.
+    case stored
   }
 
   /// Opens a session on the calling thread.
@@ -183,12 +185,15 @@ public final class ConnectionFactory: Sendable {
         let isPageStore =
           try Opening.text("PRAGMA application_id", on: handle) == String(PageStoreMark.applicationID)
         switch (isPageStore, view) {
-        case (false, .image), (true, .container):
+        case (false, .image), (true, .container), (_, .stored):
           handle.attach(interrupter)
           return try configure(handle, access, ownsWriterLock: true)
         case (true, .image):
-          return try mountImage(handle, absolute, access, interrupter)
+          // What happens on the container belongs to statements of the image, under the lock that these hold.
+          return try mountImage(try configure(handle, access, ownsWriterLock: false), access, interrupter)
         case (false, .container):
+          // As a session, so that nothing stays beside the file.
+          Session(handle: handle).close()
           throw EncryptedStorageError(
             .notADatabase, operation: "open", file: path, detail: "an encrypted database, not a page store",
             hint: "name the file that albergue-crypt init --replica or a sync made")

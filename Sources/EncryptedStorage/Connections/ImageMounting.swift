@@ -27,3 +27,10 @@ package enum PageStoreMark {
   /// "ALPS" in ASCII. Source: docs/security/file-formats.md, "Page store".
   package static let applicationID: UInt32 = 0x414c_5053
 }
+
+extension Session {
+  /// Whether this is the container of a page store, told by its header.
+  package func holdsPageStore() throws(EncryptedStorageError) -> Bool {
+    try value("PRAGMA application_id") == .integer(Int64(PageStoreMark.applicationID))
+  }
+}

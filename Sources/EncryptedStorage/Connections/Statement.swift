@@ -120,7 +120,10 @@ internal import Glibc
   /// thousand.
   ///
   /// The blob is bound for this call only.
-  package func run(_ number: Int64, _ blob: RawSpan) throws(EncryptedStorageError) {
+  /// - Returns: rows changed.
+  @discardableResult
+  package func run(_ number: Int64, _ blob: RawSpan) throws(EncryptedStorageError) -> Int {
+    let database = try unsafe handle.opened("step")
     try handle.checkUsable("step")
     defer { reset() }
     let result = unsafe blob.withUnsafeBytes { bytes in
@@ -130,6 +133,7 @@ internal import Glibc
       return unsafe sqlite3_step(statement)
     }
     guard result == SQLITE_DONE else { throw handle.error(result, operation: "step") }
+    return Int(unsafe sqlite3_changes(database))
   }
 
   // MARK: - Two statements side by side

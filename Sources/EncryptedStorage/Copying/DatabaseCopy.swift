@@ -4,6 +4,7 @@ public import EncryptionKeys
 ///
 /// The source is verified first, in the snapshot that is copied: SQLCipher would hand out zeros for a tampered overflow
 /// page without an error. The target is complete, durable and equal to the source, or absent, also after `kill -9`.
+/// Of a page store, the database inside is copied.
 public struct DatabaseCopy: Sendable {
   /// What the copy is written as.
   public enum Target: Sendable {
@@ -26,16 +27,28 @@ public struct DatabaseCopy: Sendable {
   private let sourceKeys: [KeyMaterial]
   private let target: Target
   private let expectsEncryptedSource: Bool
+  private let configuration: ConnectionFactory.Configuration
   private let progress: Progress?
 
-  /// - Parameter sourceKeys: tried on an encrypted source, older SQLCipher formats included; a plaintext source needs none.
-  public init(sourceKeys: [KeyMaterial], target: Target) {
-    self.init(sourceKeys: sourceKeys, target: target, expectsEncryptedSource: false, progress: nil)
+  /// - Parameters:
+  ///   - sourceKeys: tried on an encrypted source, older SQLCipher formats included; a plaintext source needs none.
+  ///   - configuration: one that mounts page stores, or they are refused as a source.
+  public init(
+    sourceKeys: [KeyMaterial], target: Target,
+    configuration: ConnectionFactory.Configuration = ConnectionFactory.Configuration()
+  ) {
+    self.init(
+      sourceKeys: sourceKeys, target: target, configuration: configuration, expectsEncryptedSource: false,
+      progress: nil)
   }
 
   /// - Parameter expectsEncryptedSource: when a key was given for the source alone, plaintext is not what its owner thinks.
-  package init(sourceKeys: [KeyMaterial], target: Target, expectsEncryptedSource: Bool, progress: Progress?) {
+  package init(
+    sourceKeys: [KeyMaterial], target: Target, configuration: ConnectionFactory.Configuration,
+    expectsEncryptedSource: Bool, progress: Progress?
+  ) {
     self.expectsEncryptedSource = expectsEncryptedSource
+    self.configuration = configuration
     self.sourceKeys = sourceKeys
     self.target = target
     self.progress = progress
@@ -43,8 +56,8 @@ public struct DatabaseCopy: Sendable {
 
   /// Copies `source` to the new file `destination`.
   ///
-  /// - Throws: `.exists`, `.missing`, `.notADatabase`, `.wrongKey`, `.damaged`, `.diskFull`, `.readOnly`, `.busy`,
-  ///   `.cancelled`; nothing is left under `destination` then.
+  /// - Throws: `.exists`, `.missing`, `.notADatabase`, `.wrongKey`, `.damaged`, `.pageStore`, `.incomplete`, `.diskFull`,
+  ///   `.readOnly`, `.busy`, `.cancelled`; nothing is left under `destination` then.
   public func run(from source: String, to destination: String) async throws -> Outcome {
     try await BlockingWork.run { cancellation in try self.copy(source, destination, cancellation) }
   }
@@ -58,9 +71,8 @@ public struct DatabaseCopy: Sendable {
     try RotationRecovery.settle(path)
     do throws(EncryptedStorageError) {
       let keys = try sourceKeys(of: path)
-      let session = try CopySessions.openSource(path, keys: keys?.keys)
+      let session = try openVerified(path, keys, cancellation)
       defer { session.close() }
-      try verify(session, path, keys?.keys, cancellation)
       let output = try EncryptedCopy(
         source: session, target: try copyTarget(session), progress: progress, cancellation: cancellation
       ).write(to: target.temporaryPath)
@@ -119,23 +131,71 @@ public struct DatabaseCopy: Sendable {
     return EncryptedStorageError(.wrongKey, operation: "open", file: path, detail: "the key does not fit this file")
   }
 
-  /// Every MAC of the file and its log, then the structure; all while the snapshot is held.
-  private func verify(
-    _ session: Session, _ path: String, _ keys: PageKeys?, _ cancellation: Cancellation
-  ) throws(EncryptedStorageError) {
+  // MARK: - The source
+
+  /// The database to copy, in a read transaction, verified in it.
+  private func openVerified(
+    _ path: String, _ keys: KeyMatch?, _ cancellation: Cancellation
+  ) throws(EncryptedStorageError) -> Session {
     progress?.step("verifying source")
-    if let keys {
-      let log = try WriteAheadLogScan(path: path + "-wal", keys: keys).requireIntact()
-      var scan = PageScan(path: path, keys: keys, progress: progress, cancellation: cancellation)
-      scan.isLive = true
-      scan.replacedPages = log.replacedPages
-      try scan.requireAuthentic()
+    let session = try CopySessions.openSource(path, keys: keys?.keys)
+    do throws(EncryptedStorageError) {
+      guard let keys, try session.holdsPageStore() else {
+        if let keys { try verifyPages(path, keys.keys, cancellation) }
+        try verifyStructure(
+          session,
+          hint: keys == nil
+            ? "repair it first, for example with the .recover command of sqlite3" : "use albergue-crypt recover")
+        return session
+      }
+      session.close()
+      return try openVerifiedImage(path, keys.keys, cancellation)
+    } catch {
+      session.close()
+      throw error
     }
+  }
+
+  /// The same of a page store: first the container, then the image in it, both in the container's transaction.
+  private func openVerifiedImage(
+    _ path: String, _ keys: PageKeys, _ cancellation: Cancellation
+  ) throws(EncryptedStorageError) -> Session {
+    let factory = ConnectionFactory(candidates: sourceKeys, configuration: configuration)
+    let container = try factory.openSession(path, .reader, view: .container)
+    do throws(EncryptedStorageError) {
+      try container.executeScript("BEGIN; SELECT count(*) FROM sqlite_schema")
+      try verifyPages(path, keys, cancellation)
+      try verifyStructure(container, hint: "run albergue-crypt verify for the list")
+    } catch {
+      container.close()
+      throw error
+    }
+    let image = try factory.openImage(of: container)
+    do throws(EncryptedStorageError) {
+      try image.executeScript("PRAGMA ignore_check_constraints=ON; BEGIN; SELECT count(*) FROM sqlite_schema")
+      try verifyStructure(image, hint: "run albergue-crypt verify for the list")
+      return image
+    } catch {
+      image.close()
+      throw error
+    }
+  }
+
+  /// Every MAC of the file and its log; while a snapshot is held, nobody takes the log away.
+  private func verifyPages(
+    _ path: String, _ keys: PageKeys, _ cancellation: Cancellation
+  ) throws(EncryptedStorageError) {
+    let log = try WriteAheadLogScan(path: path + "-wal", keys: keys).requireIntact()
+    var scan = PageScan(path: path, keys: keys, progress: progress, cancellation: cancellation)
+    scan.isLive = true
+    scan.replacedPages = log.replacedPages
+    try scan.requireAuthentic()
+  }
+
+  private func verifyStructure(_ session: Session, hint: String) throws(EncryptedStorageError) {
     guard try session.value("PRAGMA quick_check(1)") == .text("ok") else {
       throw EncryptedStorageError(
-        .damaged, operation: "verify", file: path, detail: "the structure of the source is damaged",
-        hint: keys == nil
-          ? "repair it first, for example with the .recover command of sqlite3" : "use albergue-crypt recover")
+        .damaged, operation: "verify", file: session.path, detail: "the structure of the source is damaged", hint: hint)
     }
   }
 }

@@ -5,6 +5,8 @@ public import EncryptionKeys
 /// Nothing enters the new file but what a MAC vouches for: a page counts when it is authentic under one of the keys, and is
 /// lost otherwise. The source is only read; no lock is taken, so programs that use it should be stopped first.
 ///
+/// A page store is saved only as a whole: rows of a store are pages of a database, and most of them are none.
+///
 /// What a MAC cannot tell: an old version of a page that was put back, whole, in the place of a newer one.
 public struct Recovery: Sendable {
   /// How the new file was made.
@@ -75,7 +77,7 @@ public struct Recovery: Sendable {
   /// Recovers `source` into the new file `destination`.
   ///
   /// - Throws: `.exists`, `.missing`, `.noKey`, `.wrongKey` when no page is authentic, `.plaintext`, `.notADatabase`,
-  ///   `.diskFull`, `.readOnly`, `.cancelled`; nothing is left under `destination` then.
+  ///   `.pageStore` when a page of a store is lost, `.diskFull`, `.readOnly`, `.cancelled`; nothing is left under `destination` then.
   /// - Durability: returns when the new file and its name are on the disk.
   /// - Complexity: O(pages); memory for a few pages and the largest row, and some bits per page.
   public func run(from source: String, to destination: String) async throws -> Outcome {
@@ -131,6 +133,8 @@ public struct Recovery: Sendable {
     do { keys = try PageKeys(format: profile.format, salt: Salt.random(), material: target) } catch {
       throw EncryptedStorageError(error, operation: "recover", file: image.path)
     }
+    let isPageStore = image.header?.applicationID == PageStoreMark.applicationID
+    if isPageStore, census.lost.count > 0 { throw Self.unsavable(image.path, lostPageCount: census.lost.count) }
     if census.lost.count == 0, image.header != nil, image.keys.format == profile.format {
       let recovery = PageRecovery(image: image, targetKeys: keys, progress: progress, cancellation: cancellation)
       if let output = try recovery.write(to: file.temporaryPath) {
@@ -138,6 +142,7 @@ public struct Recovery: Sendable {
         report.notes = notes
         return (output, outcome(.pages, image, census, report))
       }
+      if isPageStore { throw Self.unsavable(image.path, lostPageCount: 0) }
       notes.append("every page is authentic, but together they make no sound database; rows were saved instead")
       file.discard()
     }
@@ -146,6 +151,16 @@ public struct Recovery: Sendable {
     ).write(to: file.temporaryPath)
     report.notes = notes + report.notes
     return (output, outcome(.rows, image, census, report))
+  }
+
+  /// The pages of an image without some of them are no database, and what is left of one cannot be told from what was.
+  private static func unsavable(_ path: String, lostPageCount: Int) -> EncryptedStorageError {
+    EncryptedStorageError(
+      .pageStore, operation: "recover", file: path,
+      detail: lostPageCount > 0
+        ? "a page store that has lost \(lostPageCount) of its pages cannot be recovered"
+        : "a page store whose pages make no sound database cannot be recovered",
+      hint: "a replica: make a new one and pull it again; a primary: put a backup back")
   }
 
   private func outcome(

@@ -25,16 +25,16 @@ final class RowReader {
   /// - Returns: false when the page is somebody's already, or outside the database.
   func claim(_ page: UInt32) -> Bool { claimed.insert(page) }
 
-  /// Calls `body` with each row of `page`, in order.
+  /// Calls `body` with each row of `page` from the 0-based `first` on, in order.
   ///
   /// - Returns: how many rows could not be read: part of the record is on a lost page, or it contradicts itself.
   func forEachRow(
-    of page: BTreePage, _ body: (SalvagedRow) throws(EncryptedStorageError) -> Void
+    of page: BTreePage, from first: Int = 0, _ body: (SalvagedRow) throws(EncryptedStorageError) -> Void
   ) throws(EncryptedStorageError) -> Int {
     guard page.kind != .tableInterior else { return 0 }
     try cancellation.check("recover")
     var droppedCount = 0
-    for index in 0..<page.cellCount {
+    for index in first..<max(first, page.cellCount) {
       guard let cell = page.cell(index), let payload = cell.payload, let record = try record(payload, of: page),
         let values = StoredRecord.values(record)
       else {

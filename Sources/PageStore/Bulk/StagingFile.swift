@@ -47,7 +47,6 @@ final class StagingFile: Sendable {
 
   /// Checks the whole file, and makes it a complete store.
   func seal(syncedAt time: Int64?) throws -> ImageState {
-    try PageScan(path: path, keys: match.keys).requireAuthentic()
     let session = try factory.openSession(path, .writer, view: .container)
     defer { session.close() }
     let head = try session.value("SELECT data FROM head WHERE page = 1")

@@ -11,7 +11,8 @@ internal import EncryptedStorage
   private let container: Session
   private let database: OpaquePointer
   private let state, begin, commit, rollback: OpaquePointer
-  private let readHead, readTail, writeHead, writeTail, removeHeads, removeTails: OpaquePointer
+  private let updateHead, updateTail, insertHead, insertTail, removeHeads, removeTails: OpaquePointer
+  private var heads, tails: Cursor
 
   init(_ container: Session) throws(EncryptedStorageError) {
     guard let database = unsafe container.databasePointer else {
@@ -36,26 +37,30 @@ internal import EncryptedStorage
     unsafe begin = prepared[1]
     unsafe commit = prepared[2]
     unsafe rollback = prepared[3]
-    unsafe readHead = prepared[4]
-    unsafe readTail = prepared[5]
-    unsafe writeHead = prepared[6]
-    unsafe writeTail = prepared[7]
-    unsafe removeHeads = prepared[8]
-    unsafe removeTails = prepared[9]
+    heads = unsafe Cursor(statement: prepared[4])
+    tails = unsafe Cursor(statement: prepared[5])
+    unsafe updateHead = prepared[6]
+    unsafe updateTail = prepared[7]
+    unsafe insertHead = prepared[8]
+    unsafe insertTail = prepared[9]
+    unsafe removeHeads = prepared[10]
+    unsafe removeTails = prepared[11]
   }
 
   private static let texts = [
     "SELECT position, epoch, page_count FROM change ORDER BY position DESC LIMIT 1",
     "BEGIN IMMEDIATE", "COMMIT", "ROLLBACK",
-    "SELECT data FROM head WHERE page = ?", "SELECT data FROM tail WHERE page = ?",
-    StoreFormat.writeHead, StoreFormat.writeTail,
+    "SELECT page, data FROM head WHERE page >= ?", "SELECT page, data FROM tail WHERE page >= ?",
+    StoreFormat.Write.updateHead, StoreFormat.Write.updateTail, StoreFormat.Write.insertHead,
+    StoreFormat.Write.insertTail,
     "DELETE FROM head WHERE page > ?", "DELETE FROM tail WHERE page > ?",
   ]
 
   /// Ends everything and closes the container.
   func close() {
     unsafe Self.finalize([
-      state, begin, commit, rollback, readHead, readTail, writeHead, writeTail, removeHeads, removeTails,
+      state, begin, commit, rollback, heads.statement, tails.statement, updateHead, updateTail, insertHead, insertTail,
+      removeHeads, removeTails,
     ])
     container.close()
   }
@@ -85,12 +90,21 @@ internal import EncryptedStorage
     )
   }
 
-  func endReading() { unsafe sqlite3_reset(state) }
+  func endReading() {
+    resetCursors()
+    unsafe sqlite3_reset(state)
+  }
 
   /// Takes the container's write lock on the snapshot that is being read; busy when that is not the newest.
-  func beginWriting() -> Int32 { unsafe run(begin) }
+  func beginWriting() -> Int32 {
+    resetCursors()
+    return unsafe run(begin)
+  }
 
-  func commitWriting() -> Int32 { unsafe run(commit) }
+  func commitWriting() -> Int32 {
+    resetCursors()
+    return unsafe run(commit)
+  }
 
   /// Undoes what was written. SQLite may have done so already, after a failure.
   func rollBackWriting() {
@@ -106,38 +120,69 @@ internal import EncryptedStorage
   func read(_ page: UInt32, into target: inout MutableRawSpan) -> Int32 {
     unsafe target.withUnsafeMutableBytes { bytes in
       guard let start = bytes.baseAddress, bytes.count == StoreFormat.pageByteCount else { return SQLITE_MISUSE }
-      let result = unsafe read(readHead, page, to: start, StoreFormat.headByteCount)
+      let result = unsafe read(&heads, page, to: start, StoreFormat.headByteCount)
       guard result == SQLITE_OK else { return result }
-      return unsafe read(readTail, page, to: start + StoreFormat.headByteCount, StoreFormat.tailByteCount)
+      return unsafe read(&tails, page, to: start + StoreFormat.headByteCount, StoreFormat.tailByteCount)
     }
   }
 
+  /// Reads through a cursor that stays where it is: the next page of a scan is then one step instead of a search.
   private func read(
-    _ statement: OpaquePointer, _ page: UInt32, to target: UnsafeMutableRawPointer, _ byteCount: Int
+    _ cursor: inout Cursor, _ page: UInt32, to target: UnsafeMutableRawPointer, _ byteCount: Int
   ) -> Int32 {
-    unsafe sqlite3_bind_int64(statement, 1, Int64(page))
-    let result = unsafe sqlite3_step(statement)
-    guard result == SQLITE_ROW else {
+    let statement = unsafe cursor.statement
+    if cursor.next != page {
       unsafe sqlite3_reset(statement)
-      return result == SQLITE_DONE ? SQLITE_NOTFOUND : result
+      unsafe sqlite3_bind_int64(statement, 1, Int64(page))
     }
-    guard let source = unsafe sqlite3_column_blob(statement, 0),
-      unsafe Int(sqlite3_column_bytes(statement, 0)) == byteCount
+    cursor.next = 0
+    let result = unsafe sqlite3_step(statement)
+    guard result == SQLITE_ROW, unsafe sqlite3_column_int64(statement, 0) == Int64(page) else {
+      unsafe sqlite3_reset(statement)
+      return result == SQLITE_ROW || result == SQLITE_DONE ? SQLITE_NOTFOUND : result
+    }
+    guard let source = unsafe sqlite3_column_blob(statement, 1),
+      unsafe Int(sqlite3_column_bytes(statement, 1)) == byteCount
     else {
       unsafe sqlite3_reset(statement)
       return SQLITE_CORRUPT
     }
     unsafe target.copyMemory(from: source, byteCount: byteCount)
-    return unsafe sqlite3_reset(statement)
+    cursor.next = page &+ 1
+    return SQLITE_OK
+  }
+
+  /// Lets go of the pages that the cursors are on.
+  private func resetCursors() {
+    guard heads.next != 0 || tails.next != 0 else { return }
+    unsafe sqlite3_reset(heads.statement)
+    unsafe sqlite3_reset(tails.statement)
+    heads.next = 0
+    tails.next = 0
+  }
+
+  /// A statement over the pages from a number on.
+  @safe private struct Cursor {
+    let statement: OpaquePointer
+    /// The page that the next step gives; 0 when the statement is reset.
+    var next: UInt32 = 0
   }
 
   /// Stores a page of 4096 bytes.
   func write(_ page: UInt32, from source: RawSpan) -> Int32 {
-    unsafe source.withUnsafeBytes { bytes in
+    // SQLite would save and restore the cursors around every write.
+    resetCursors()
+    return unsafe source.withUnsafeBytes { bytes in
       guard let start = bytes.baseAddress, bytes.count == StoreFormat.pageByteCount else { return SQLITE_MISUSE }
-      let result = unsafe write(writeHead, page, from: start, StoreFormat.headByteCount)
+      let tail = unsafe start + StoreFormat.headByteCount
+      var result = unsafe write(updateHead, page, from: start, StoreFormat.headByteCount)
       guard result == SQLITE_OK else { return result }
-      return unsafe write(writeTail, page, from: start + StoreFormat.headByteCount, StoreFormat.tailByteCount)
+      guard unsafe sqlite3_changes(database) == 0 else {
+        return unsafe write(updateTail, page, from: tail, StoreFormat.tailByteCount)
+      }
+      result = unsafe write(insertHead, page, from: start, StoreFormat.headByteCount)
+      guard result == SQLITE_OK else { return result }
+      return unsafe write(insertTail, page, from: tail, StoreFormat.tailByteCount)
     }
   }
 

@@ -33,11 +33,9 @@ final class MountedImage {
   /// Page 1 as the transaction leaves it; stored only at commit.
   private let writtenFirstPage = PageBuffer(byteCount: StoreFormat.pageByteCount)
   private let scratch = PageBuffer(byteCount: StoreFormat.pageByteCount)
-  private var commitCount = 0
+  private var compactions = ChangeLog.Schedule()
 
   private static let whole = 0..<StoreFormat.pageByteCount
-  /// Commits between two looks at the size of the change log.
-  private static let commitsBetweenCompactions = 1024
 
   init(_ statements: ContainerStatements) { self.statements = statements }
 
@@ -239,10 +237,8 @@ final class MountedImage {
     let pages = changedPages.filter { $0 <= pageCount }.sorted()
     let state = ImageState(
       position: former.position + Int64(max(1, pages.count)), epoch: former.epoch &+ 1, pageCount: pageCount)
-    commitCount += 1
     do {
-      try statements.append(
-        state, pages: pages, compacting: commitCount.isMultiple(of: Self.commitsBetweenCompactions))
+      try statements.append(state, pages: pages, compacting: compactions.isDue())
     } catch { return error.resultCode ?? (error.code == .cancelled ? SQLITE_INTERRUPT : SQLITE_IOERR) }
     result = statements.commitWriting()
     guard result == SQLITE_OK else { return result }
