@@ -87,6 +87,11 @@ let package = Package(
       dependencies: ["PageStore", "EncryptedStorage", "EncryptionKeys"],
       path: "Tests/StoreBenchmark",
       swiftSettings: strict),
+    .executableTarget(
+      name: "store-workload",
+      dependencies: ["PageStore", "EncryptedStorage", "EncryptionKeys", "TestSupport"],
+      path: "Tests/StoreWorkload",
+      swiftSettings: strict),
     .testTarget(
       name: "EncryptionKeysTests",
       dependencies: ["EncryptionKeys", .product(name: "Logging", package: "swift-log")],
@@ -97,7 +102,9 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "PageStoreTests",
-      dependencies: ["PageStore", "EncryptedStorage", "EncryptionKeys", "TestSupport"],
+      dependencies: [
+        "PageStore", "Verification", "EncryptedStorage", "EncryptionKeys", "CSQLCipher", "TestSupport", "store-workload",
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "VerificationTests",
