@@ -97,7 +97,9 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "PageStoreTests",
-      dependencies: ["PageStore", "EncryptedStorage", "EncryptionKeys", "TestSupport"],
+      dependencies: [
+        "PageStore", "EncryptedStorage", "EncryptionKeys", "FaultInjection", "TestSupport", "Verification",
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "VerificationTests",
