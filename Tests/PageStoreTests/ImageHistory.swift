@@ -15,7 +15,7 @@ struct ImageHistory: Sendable {
   static let rowsSQL = "SELECT id || ' ' || name || ' ' || hex(note) FROM pilgrim ORDER BY id"
 
   /// Changes that leave the size, grow the image, shrink it, and move every page.
-  private static let scripts = [
+  static let scripts = [
     """
     PRAGMA journal_mode=WAL;
     CREATE TABLE pilgrim (id INTEGER PRIMARY KEY, name TEXT NOT NULL, note TEXT);
@@ -38,9 +38,9 @@ struct ImageHistory: Sendable {
     """
   }
 
-  init(in folder: TemporaryDirectory) throws {
+  init(in folder: TemporaryDirectory, scripts: [String] = scripts) throws {
     let path = folder.file("remote.db")
-    versions = try Self.scripts.enumerated().map { number, script in
+    versions = try scripts.enumerated().map { number, script in
       Version(
         position: 100 + 10 * Int64(number), pages: try Fixture.image(path, script),
         rows: try SQLCipherShell.lines(path, Self.rowsSQL))
