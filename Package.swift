@@ -103,7 +103,8 @@ let package = Package(
     .testTarget(
       name: "PageStoreTests",
       dependencies: [
-        "PageStore", "Verification", "EncryptedStorage", "EncryptionKeys", "CSQLCipher", "TestSupport",
+        "PageStore", "Verification", "EncryptedStorage", "EncryptionKeys", "CSQLCipher", "FaultInjection",
+        "TestSupport",
         "store-workload",
       ],
       swiftSettings: strict),

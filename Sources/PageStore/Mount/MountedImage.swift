@@ -208,11 +208,12 @@ final class MountedImage {
   }
 
   /// SQLite calls this when all pages of a transaction are written, and also when a rollback has written the former ones
-  /// back. Only a commit raises the change counter.
+  /// back. Only a commit changes the change counter: mostly by one, but an image without pages has none to count from, and
+  /// SQLite goes on counting from a commit that failed.
   func synchronize() -> Int32 {
     guard isWriting, hasWrittenFirstPage, let state else { return SQLITE_OK }
     let counter = writtenFirstPage.withSpan(Self.whole) { ImageHeader.changeCounter($0) }
-    guard counter == state.epoch &+ 1 else {
+    guard counter != state.epoch else {
       // Rolled back. The lock stays until SQLite gives it up.
       if !hasFailed { statements.rollBackWriting() }
       hasFailed = true
