@@ -20,7 +20,7 @@ struct SlowApplyFaultTests {
   }
 
   @Test(arguments: FaultScenario.all) func leavesAReplicaAtAPublishedPosition(scenario: FaultScenario) async throws {
-    try await StoreFaultTrial(suite: "SlowApplyFaultTests", scenario: scenario, writeCount: 20) { folder, disk in
+    try await StoreFaultTrial(suite: "SlowApplyFaultTests", scenario: scenario, writeCount: 12) { folder, disk in
       try ApplyFaultWorkload(
         history, template: template, in: folder, on: disk, waitsForDisk: scenario.waitsForDisk)
     }.run()

@@ -12,7 +12,7 @@ struct SlowWriterFaultTests {
   init() async throws { contents = try await WriterFaultWorkload.contents() }
 
   @Test(arguments: FaultScenario.all) func keepsWhatWasAcknowledged(scenario: FaultScenario) async throws {
-    try await StoreFaultTrial(suite: "SlowWriterFaultTests", scenario: scenario, writeCount: 20) { folder, disk in
+    try await StoreFaultTrial(suite: "SlowWriterFaultTests", scenario: scenario, writeCount: 12) { folder, disk in
       try WriterFaultWorkload(contents, in: folder, on: disk, waitsForDisk: scenario.waitsForDisk)
     }.run()
   }
