@@ -19,8 +19,8 @@ struct StoreWorkload {
   struct Misuse: Error {}
 
   static func main() async throws {
-    // Should the test die, nothing stays behind for long.
-    alarm(120)
+    // Should the test die, nothing stays behind for good.
+    alarm(1800)
     let arguments = CommandLine.arguments.dropFirst()
     guard let mode = arguments.first, let workload = try StoreWorkload(Array(arguments.dropFirst())) else {
       throw Misuse()
