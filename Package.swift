@@ -51,6 +51,7 @@ let package = Package(
       name: "Verification",
       dependencies: ["PageStore", "EncryptedStorage", "EncryptionKeys"],
       swiftSettings: memorySafe),
+    .target(name: "LibSQLProtocol", swiftSettings: memorySafe),
     .target(
       name: "CommandSupport",
       dependencies: [
@@ -98,6 +99,10 @@ let package = Package(
     .testTarget(
       name: "PageStoreTests",
       dependencies: ["PageStore", "EncryptedStorage", "EncryptionKeys", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "LibSQLProtocolTests",
+      dependencies: ["LibSQLProtocol", "TestSupport"],
       swiftSettings: strict),
     .testTarget(
       name: "VerificationTests",
