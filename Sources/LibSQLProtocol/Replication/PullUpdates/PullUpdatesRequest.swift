@@ -47,7 +47,8 @@ public struct PullUpdatesRequest: Sendable, Hashable {
 
   /// Reads a body. Field 6 has never been sent, and is skipped.
   ///
-  /// - Parameter sizeLimit: bytes of the body. Default 1 MiB, a selector of 128 million pages at worst.
+  /// - Parameter sizeLimit: bytes of the body. Default 1 MiB: a selector of 8 million pages (32 GiB) in bitmaps. Such a
+  ///   selector takes at most 32 times its size in memory.
   /// - Throws: ``WireFormatError``; `.unsupported` for an encoding or kind of stream that does not exist; `.malformed` for a
   ///   selector that is no Roaring bitmap or selects nothing.
   public init(_ body: ArraySlice<UInt8>, sizeLimit: Int = 1 << 20) throws(WireFormatError) {
