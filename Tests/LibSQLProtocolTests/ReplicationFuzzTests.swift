@@ -86,6 +86,17 @@ struct ReplicationFuzzTests {
       }
       try reader.finish()
     },
+    Target(
+      name: "export", mutationCount: 500,
+      seeds: { Array("SQLite format 3\0".utf8) + [0x10, 0x00] + $0.bytes(46) + $0.page() + $0.page().dropLast(64) }
+    ) { body, generator in
+      var reader = ExportReader()
+      for chunk in Chunks.split(body, upTo: 3000, &generator) {
+        reader.append(chunk)
+        while try reader.next() != nil {}
+      }
+      try reader.finish()
+    },
     Target(name: "PullUpdatesRequest", mutationCount: 1500, seeds: { $0.pullRequest().encoded }) { bytes, _ in
       _ = try PullUpdatesRequest(bytes[...])
     },

@@ -21,7 +21,7 @@ struct ReplicationStreamTests {
     }
   }
 
-  private enum Kind: CaseIterable { case batch, stream, wal, pull, messages }
+  private enum Kind: CaseIterable { case batch, stream, wal, export, pull, messages }
 
   private static func read(_ kind: Kind, _ chunks: [ArraySlice<UInt8>]) throws -> Reading {
     var reading = Reading()
@@ -39,6 +39,16 @@ struct ReplicationStreamTests {
       for chunk in chunks {
         reader.append(chunk)
         while let frame = try reader.next() { reading.walFrames.append(frame) }
+        reading.largestRest = max(reading.largestRest, reader.bufferedSize)
+      }
+      try reader.finish()
+    case .export:
+      var reader = ExportReader()
+      for chunk in chunks {
+        reader.append(chunk)
+        while let (number, page) = try reader.next() {
+          reading.walFrames.append(WALFrame(pageNumber: number, sizeAfter: 0, page: page))
+        }
         reading.largestRest = max(reading.largestRest, reader.bufferedSize)
       }
       try reader.finish()
@@ -70,6 +80,9 @@ struct ReplicationStreamTests {
       return GRPCWeb.response(messages: [Array(parts.joined(separator: unknown))])
     case .stream, .messages: return GRPCWeb.response(messages: (0..<20).map { _ in random.frame().encoded } + [])
     case .wal: return (0..<20).flatMap { _ in random.walFrame().bytes }
+    case .export:
+      let magic = Array("SQLite format 3\0".utf8) + [0x10, 0x00]
+      return magic + [UInt8](repeating: 1, count: 4078) + (0..<19).flatMap { _ in random.page() }
     case .pull: return random.pullAnswer(pageCount: 20)
     }
   }
@@ -115,6 +128,24 @@ struct ReplicationStreamTests {
     for length in [0, 1, 23, 24, 4119] {
       #expect(throws: WireFormatError.self) { try Self.read(.wal, [frame[..<length]]) }
     }
+  }
+
+  @Test func anExportIsADatabaseOfWholePages() throws {
+    var random = ReplicationRandom(seed: 3)
+    let body = Self.body(.export, &random)
+    #expect(try Self.read(.export, []).walFrames.isEmpty)
+    #expect(try Self.read(.export, [body[...]]).walFrames.map(\.pageNumber) == Array(1...20))
+    #expect(throws: WireFormatError.self) { try Self.read(.export, [body.dropLast()]) }
+    #expect(throws: WireFormatError.self) { try Self.read(.export, [body[..<100]]) }
+    #expect(throws: WireFormatError.self) { try Self.read(.export, [body.dropFirst(4096)]) }
+    var small = body
+    small[16] = 0x04
+    let error = #expect(throws: WireFormatError.self) { try Self.read(.export, [small[...]]) }
+    #expect(error?.code == .unsupported)
+    var limited = ExportReader(pageCountLimit: 1)
+    limited.append(body)
+    #expect(try limited.next()?.number == 1)
+    #expect(throws: WireFormatError.self) { try limited.next() }
   }
 
   @Test func lengthsAboveTheLimitAreRefusedBeforeTheBytesCome() {

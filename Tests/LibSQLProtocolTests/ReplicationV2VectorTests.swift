@@ -73,10 +73,11 @@ struct ReplicationV2VectorTests {
       let body = exchange.response.body
       switch try ReplicationRoute(method: exchange.method, path: exchange.path) {
       case .sync(.export(let generation))?:
-        for start in stride(from: 0, to: body.count, by: 4096) {
-          image.write(UInt32(start / 4096 + 1), Array(body[start..<(start + 4096)]))
-        }
-        image.resize(UInt32(body.count / 4096))
+        var reader = ExportReader()
+        reader.append(body)
+        while let (number, page) = try reader.next() { image.write(number, page) }
+        try reader.finish()
+        image.resize(reader.pageCount)
         cursor = PullCursor(from: PullCursor.Position(generation: generation, frame: 0))
       case .sync(.pull(let range))?:
         #expect(try cursor?.range() == range)
