@@ -51,6 +51,7 @@ let package = Package(
       name: "Verification",
       dependencies: ["PageStore", "EncryptedStorage", "EncryptionKeys"],
       swiftSettings: memorySafe),
+    .target(name: "LibSQLProtocol", swiftSettings: memorySafe),
     .target(
       name: "CommandSupport",
       dependencies: [
@@ -107,6 +108,10 @@ let package = Package(
         "TestSupport",
         "store-workload",
       ],
+      swiftSettings: strict),
+    .testTarget(
+      name: "LibSQLProtocolTests",
+      dependencies: ["LibSQLProtocol", "TestSupport"],
       swiftSettings: strict),
     .testTarget(
       name: "VerificationTests",
