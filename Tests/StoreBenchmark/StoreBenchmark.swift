@@ -80,7 +80,7 @@ struct StoreBenchmark {
     let remote = RemoteIdentity(name: "benchmark", protocolName: "none", generation: 1)
     let bootstrap = try await store.beginBootstrap(
       Bootstrap.Target(remote: remote, position: 1, pageCount: UInt32(imageByteCount / 4096)))
-    while case let pages = file.next(256), !pages.isEmpty { try await bootstrap.append(pages) }
+    while case let pages = file.next(1024), !pages.isEmpty { try await bootstrap.append(pages) }
     try await bootstrap.finish()
     await store.close()
   }
