@@ -47,6 +47,7 @@ let package = Package(
       name: "PageStore",
       dependencies: ["EncryptedStorage", "EncryptionKeys", "CSQLCipher"],
       swiftSettings: memorySafe),
+    .target(name: "LibSQLProtocol", swiftSettings: strict),
     .target(
       name: "Verification",
       dependencies: ["PageStore", "EncryptedStorage", "EncryptionKeys"],
