@@ -101,6 +101,10 @@ let package = Package(
       dependencies: ["PageStore", "EncryptedStorage", "EncryptionKeys", "TestSupport"],
       swiftSettings: strict),
     .testTarget(
+      name: "LibSQLProtocolTests",
+      dependencies: ["LibSQLProtocol", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(
       name: "VerificationTests",
       dependencies: ["Verification", "PageStore", "EncryptedStorage", "EncryptionKeys", "TestSupport"],
       swiftSettings: strict),
