@@ -47,11 +47,11 @@ let package = Package(
       name: "PageStore",
       dependencies: ["EncryptedStorage", "EncryptionKeys", "CSQLCipher"],
       swiftSettings: memorySafe),
-    .target(name: "LibSQLProtocol", swiftSettings: strict),
     .target(
       name: "Verification",
       dependencies: ["PageStore", "EncryptedStorage", "EncryptionKeys"],
       swiftSettings: memorySafe),
+    .target(name: "LibSQLProtocol", swiftSettings: memorySafe),
     .target(
       name: "CommandSupport",
       dependencies: [
@@ -88,6 +88,11 @@ let package = Package(
       dependencies: ["PageStore", "EncryptedStorage", "EncryptionKeys"],
       path: "Tests/StoreBenchmark",
       swiftSettings: strict),
+    .executableTarget(
+      name: "store-workload",
+      dependencies: ["PageStore", "EncryptedStorage", "EncryptionKeys", "TestSupport"],
+      path: "Tests/StoreWorkload",
+      swiftSettings: strict),
     .testTarget(
       name: "EncryptionKeysTests",
       dependencies: ["EncryptionKeys", .product(name: "Logging", package: "swift-log")],
@@ -98,7 +103,11 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "PageStoreTests",
-      dependencies: ["PageStore", "EncryptedStorage", "EncryptionKeys", "TestSupport"],
+      dependencies: [
+        "PageStore", "Verification", "EncryptedStorage", "EncryptionKeys", "CSQLCipher", "FaultInjection",
+        "TestSupport",
+        "store-workload",
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "LibSQLProtocolTests",

@@ -12,6 +12,19 @@ public struct Page: Sendable, Hashable {
   }
 }
 
+extension Page {
+  /// The last page of each number, sorted, so that a container is written front to back.
+  static func newest(of pages: [Page]) -> [Page] {
+    // Which is how most batches come.
+    let isSorted = zip(pages, pages.dropFirst()).allSatisfy { $0.number < $1.number }
+    guard !isSorted else { return pages }
+    var newest: [UInt32: Page] = [:]
+    newest.reserveCapacity(pages.count)
+    for page in pages { newest[page.number] = page }
+    return newest.values.sorted { $0.number < $1.number }
+  }
+}
+
 /// Changes that bring an image from one published position of its remote to a later one: one or more whole transactions.
 public struct PageBatch: Sendable {
   /// Where the pages come from.

@@ -55,7 +55,6 @@ extension PageStore {
 
   // MARK: - What is refused
 
-  /// The last of each page, sorted, so that the container is written front to back.
   private static func newestPages(of batch: PageBatch, _ path: String) throws(EncryptedStorageError) -> [Page] {
     try ImageCheck.pages(batch.pages, pageCount: batch.pageCount, path)
     guard batch.position > batch.basePosition else {
@@ -63,10 +62,7 @@ extension PageStore {
         .positionMismatch, operation: "apply", file: path,
         detail: "the batch ends at position \(batch.position), which is not after its start \(batch.basePosition)")
     }
-    var newest: [UInt32: Page] = [:]
-    newest.reserveCapacity(batch.pages.count)
-    for page in batch.pages { newest[page.number] = page }
-    return newest.values.sorted { $0.number < $1.number }
+    return Page.newest(of: batch.pages)
   }
 
   private static func base(of batch: PageBatch, _ container: Session) throws(EncryptedStorageError) -> ImageState {

@@ -64,9 +64,42 @@ enum StoreFormat {
       INSERT INTO meta (id, role, base_position, base_page_count, complete)
         VALUES (1, '\(role.rawValue)', 0, 0, \(role == .primary ? 1 : 0));
       """
-    // A primary begins as a database of no pages at position 0; a replica has no state until its first pull is whole.
-    if role == .primary { script += "INSERT INTO change VALUES (0, 0, 0, x'');" }
+    // A primary begins with one page, as its first commit; a replica has no state until its first pull is whole.
+    if role == .primary {
+      script += """
+        INSERT INTO head VALUES (1, \(literal(emptyDatabase[..<headByteCount])));
+        INSERT INTO tail VALUES (1, \(literal(emptyDatabase[headByteCount...])));
+        INSERT INTO change VALUES (1, 1, 1, \(literal(ChangeLog.encode([1])[...])));
+        """
+    }
     return script + "COMMIT;"
+  }
+
+  /// Page 1 of a database without content, as SQLite makes it.
+  ///
+  /// No image is without pages. A connection that opened a database of no bytes, and begins its first transaction with a
+  /// savepoint when another connection has made tables meanwhile, empties the database if it rolls back to that
+  /// savepoint: a mistake of SQLite 3.46 and older, which takes such a database for one that the transaction began.
+  /// Format: https://www.sqlite.org/fileformat2.html#the_database_header
+  private static let emptyDatabase: [UInt8] = {
+    var page = [UInt8](repeating: 0, count: pageByteCount)
+    func set(_ bytes: [UInt8], at offset: Int) { page.replaceSubrange(offset..<(offset + bytes.count), with: bytes) }
+    set(PageCodec.magic, at: 0)
+    // Page size 4096; versions for a write-ahead log, as remotes have it; no reserve; the fixed payload fractions.
+    set([0x10, 0, 2, 2, 0, 64, 32, 32], at: 16)
+    // Change counter 1, 1 page, and the counter for which that is valid.
+    set([0, 0, 0, 1, 0, 0, 0, 1], at: ImageHeader.changeCounterOffset)
+    set([0, 0, 0, 1], at: ImageHeader.validForOffset)
+    // The schema: a leaf of a table, without cells; their content would start at the end of the page.
+    set([13, 0, 0, 0, 0, 0x10, 0], at: DatabaseHeader.byteCount)
+    return page
+  }()
+
+  private static func literal(_ bytes: ArraySlice<UInt8>) -> String {
+    let digits = bytes.flatMap { byte in
+      [byte >> 4, byte & 15].map { Character(String($0, radix: 16)) }
+    }
+    return "x'" + String(digits) + "'"
   }
 
   /// - Throws: `.unsupportedFormat` for a store of a later version.

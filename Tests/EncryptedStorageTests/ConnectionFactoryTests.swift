@@ -142,7 +142,8 @@ struct ConnectionFactoryTests {
     "EXPLAIN PRAGMA rekey = 'x'", "PRAGMA cipher_integrity_check", "PRAGMA cipher_page_size = 1024",
     "PRAGMA cipher_default_hmac_algorithm = HMAC_SHA1", "PRAGMA kdf_iter = 1", "PRAGMA temp_store = FILE",
     "PRAGMA temp_store_directory = '/tmp'", "PRAGMA journal_mode = OFF", "PRAGMA wal_checkpoint",
-    "PRAGMA wal_autocheckpoint = 1", "PRAGMA writable_schema = ON", "PRAGMA secure_delete = OFF",
+    "PRAGMA page_size = 8192", "PRAGMA main.page_size(1024)", "PRAGMA wal_autocheckpoint = 1",
+    "PRAGMA writable_schema = ON", "PRAGMA secure_delete = OFF",
     "PRAGMA query_only = OFF", "ATTACH 'x.db' AS x", "ATTACH 'x.db' AS x KEY 'y'", "ATTACH 'file:' || 'y' AS x",
     "ATTACH ':memory:' AS x", "VACUUM INTO 'x.db'", "SELECT sqlcipher_export('x')", "PRAGMA main.KEY = 'x'",
   ])

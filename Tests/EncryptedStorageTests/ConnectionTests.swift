@@ -135,6 +135,20 @@ struct ConnectionTests {
     for connection in connections { await connection.close() }
   }
 
+  @Test func closingAWriterWaitsForNoOtherWriter() async throws {
+    await (try await writer()).close()
+    var configuration = ConnectionFactory.Configuration()
+    configuration.busyTimeout = .seconds(3600)
+    let factory = ConnectionFactory(key: try TestKeys.first(), configuration: configuration)
+    let working = try await factory.open(path, .writer)
+    try await working.run { try $0.executeScript("CREATE TABLE t (a); BEGIN IMMEDIATE; INSERT INTO t VALUES (1)") }
+    let closing = try await factory.open(path, .writer)
+    await closing.close()
+    try await working.run { _ = try $0.execute("COMMIT") }
+    #expect(try await working.run { try $0.value("SELECT count(*) FROM t") } == 1)
+    await working.close()
+  }
+
   @Test func aCheckpointMovesWhatAReaderAllowsAndDoesNotWaitForIt() async throws {
     await (try await writer()).close()
     var configuration = ConnectionFactory.Configuration()

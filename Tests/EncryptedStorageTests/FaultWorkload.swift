@@ -13,16 +13,6 @@ final class FaultWorkload {
     case create, commit(Int), checkpoint
   }
 
-  /// Until when an action that failed is tried again.
-  enum Reaction {
-    /// The first failure ends everything, as with a program that gives up.
-    case giveUp
-    /// The second try must succeed.
-    case tryAgain
-    /// The disk works again after the third failure.
-    case tryAgainWhenHealed
-  }
-
   static let actions: [Action] = [
     .create, .commit(1), .commit(2), .commit(3), .checkpoint, .commit(4), .commit(5), .checkpoint, .commit(6),
   ]
@@ -71,7 +61,7 @@ final class FaultWorkload {
   }
 
   /// Runs everything; each failure must have the code `expected`.
-  func run(expecting expected: EncryptedStorageError.Code? = nil, _ reaction: Reaction = .giveUp) {
+  func run(expecting expected: EncryptedStorageError.Code? = nil, _ reaction: FaultScenario.Reaction = .giveUp) {
     defer { session?.close() }
     for action in Self.actions {
       var tries = 0

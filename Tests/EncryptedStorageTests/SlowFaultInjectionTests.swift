@@ -20,49 +20,14 @@ struct SlowFaultInjectionTests {
     contents = try FaultWorkload.contents(in: folder)
   }
 
-  /// What a disk does from the operation N on, what the workload does then, and what the power does at the end.
-  struct Scenario: Sendable, CustomTestStringConvertible {
-    var testDescription: String
-    var fault = Fault.inputOutput
-    var extent = FaultExtent.everyOneAfter
-    var reaction = FaultWorkload.Reaction.giveUp
-    var waitsForDisk = true
-    /// Nil when the power stays.
-    var power: Power?
-
-    enum Power {
-      case lost
-      /// As many times, with other sectors surviving each time.
-      case torn(times: Int)
-    }
-
-    static let all = [
-      Scenario(testDescription: "one error", extent: .once, reaction: .tryAgain, power: .lost),
-      Scenario(testDescription: "one write without space", fault: .diskFull, extent: .once, reaction: .tryAgain),
-      Scenario(
-        testDescription: "a full disk, until there is space again", fault: .diskFull, reaction: .tryAgainWhenHealed,
-        power: .lost),
-      Scenario(testDescription: "a dead disk"),
-      Scenario(testDescription: "a power cut", power: .lost),
-      Scenario(testDescription: "a power cut with torn writes", power: .torn(times: 2)),
-      Scenario(
-        testDescription: "a power cut with torn writes, without waiting for the disk", waitsForDisk: false,
-        power: .torn(times: 1)),
-    ]
-  }
-
-  @Test(arguments: Scenario.all) func keepsWhatWasAcknowledged(scenario: Scenario) async throws {
+  @Test(arguments: FaultScenario.all) func keepsWhatWasAcknowledged(scenario: FaultScenario) async throws {
     let operations = try operationsOfTheWorkload(waitsForDisk: scenario.waitsForDisk)
     #expect(Set(operations.map(\.kind)) == Set(FaultInjection.Operation.Kind.allCases))
     for number in 1...operations.count {
       let operation = operations[number - 1]
       let place = "operation \(number), \(operation.kind) of \(operation.file.split(separator: "/").last ?? "")"
-      switch scenario.power {
-      case .torn(let times):
-        for time in 0..<times {
-          try await run(scenario, number, place, SeededGenerator(seed: UInt64(number * 100 + time)))
-        }
-      default: try await run(scenario, number, place, nil)
+      for time in 0..<scenario.runsPerOperation {
+        try await run(scenario, number, place, SeededGenerator(seed: UInt64(number * 100 + time)))
       }
     }
   }
@@ -75,7 +40,8 @@ struct SlowFaultInjectionTests {
     return disk.operations
   }
 
-  private func run(_ scenario: Scenario, _ number: Int, _ place: String, _ generator: SeededGenerator?) async throws {
+  private func run(_ scenario: FaultScenario, _ number: Int, _ place: String, _ generator: SeededGenerator) async throws
+  {
     let folder = try TemporaryDirectory()
     let disk = try FaultyDisk()
     let workload = try FaultWorkload(folder.file("x.db"), on: disk, waitsForDisk: scenario.waitsForDisk)
@@ -86,16 +52,13 @@ struct SlowFaultInjectionTests {
     if scenario.extent == .everyOneAfter, workload.acknowledged < FaultWorkload.lastCommit {
       #expect(!workload.failures.isEmpty || scenario.reaction != .giveUp, "\(place): nothing was reported")
     }
-    if var generator {
-      try disk.losePower(tearing: &generator)
-    } else if scenario.power != nil {
-      try disk.losePower()
-    }
+    var generator = generator
+    try scenario.losePower(of: disk, &generator)
     try await judge(workload, place, scenario)
   }
 
   /// Opens the file as a program does that knows nothing of what happened.
-  private func judge(_ workload: FaultWorkload, _ place: String, _ scenario: Scenario) async throws {
+  private func judge(_ workload: FaultWorkload, _ place: String, _ scenario: FaultScenario) async throws {
     guard Bytes.exists(workload.path) else {
       #expect(workload.attempted == 0, "\(place): the file is gone")
       return

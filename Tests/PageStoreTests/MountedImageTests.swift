@@ -42,4 +42,41 @@ import Testing
     await store.close()
     #expect(throws: EncryptedStorageError.self) { try factory.openSession(path, .writer) }
   }
+
+  @Test func aNewPrimaryIsADatabaseOfOnePage() async throws {
+    let factory = try Fixture.factory()
+    let store = try await PageStore.create(path, role: .primary, factory: factory)
+    #expect(try await store.state().image?.pageCount == 1)
+    #expect(try await store.pages(changedSince: 0) == [1])
+    let page = try #require(try await store.page(1))
+    await store.close()
+    let reader = try await factory.open(path)
+    #expect(try await values(reader, ["PRAGMA integrity_check", "PRAGMA page_count"]) == ["ok", 1])
+    await reader.close()
+    // The same bytes as a program that is not ours, but for counters and the version of the library.
+    let made = try Fixture.image(folder.file("plain.db"), "PRAGMA journal_mode=WAL; PRAGMA user_version=0;")
+    let other = try #require(made.first?.bytes)
+    #expect(made.count == 1)
+    let counters = Set(24..<28).union(92..<100)
+    #expect(page.bytes.indices.filter { !counters.contains($0) && page.bytes[$0] != other[$0] } == [])
+  }
+
+  /// SQLite takes a database that was empty when the connection was opened for one that is empty still.
+  @Test func aSavepointRolledBackOnAConnectionOlderThanTheTablesLosesNothing() async throws {
+    let factory = try Fixture.factory()
+    try await PageStore.create(path, role: .primary, factory: factory).close()
+    let maker = try await factory.open(path, .writer)
+    let other = try await factory.open(path, .writer)
+    try await maker.run { try $0.executeScript(Sample.sql) }
+    try await other.run { session in
+      try session.execute("SAVEPOINT one")
+      #expect(throws: EncryptedStorageError.self) { try session.execute("CREATE TABLE pilgrim (id)") }
+      try session.execute("INSERT INTO pilgrim (name) VALUES ('undone')")
+      try session.execute("ROLLBACK TO one")
+      try session.execute("COMMIT")
+    }
+    #expect(try await values(maker, ["PRAGMA integrity_check", "SELECT count(*) FROM pilgrim"]) == ["ok", 400])
+    await maker.close()
+    await other.close()
+  }
 }

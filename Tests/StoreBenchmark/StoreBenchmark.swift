@@ -1,6 +1,6 @@
 import EncryptedStorage
 import EncryptionKeys
-import Foundation
+import Glibc
 import PageStore
 
 /// Measures the page store against an ordinary encrypted database with the same content, profile and total cache, in
@@ -76,19 +76,11 @@ struct StoreBenchmark {
 
   private func fill(_ path: String, role: PageStore.Role) async throws {
     let store = try await PageStore.create(path, role: role, factory: factory())
-    let file = try FileHandle(forReadingFrom: URL(fileURLWithPath: plain))
+    let file = try ImageFile(plain)
     let remote = RemoteIdentity(name: "benchmark", protocolName: "none", generation: 1)
     let bootstrap = try await store.beginBootstrap(
       Bootstrap.Target(remote: remote, position: 1, pageCount: UInt32(imageByteCount / 4096)))
-    var number: UInt32 = 1
-    while let chunk = try file.read(upToCount: 1024 * 4096), !chunk.isEmpty {
-      var pages: [Page] = []
-      for start in stride(from: 0, to: chunk.count, by: 4096) {
-        pages.append(Page(number: number, bytes: [UInt8](chunk[start..<(start + 4096)])))
-        number += 1
-      }
-      try await bootstrap.append(pages)
-    }
+    while case let pages = file.next(256), !pages.isEmpty { try await bootstrap.append(pages) }
     try await bootstrap.finish()
     await store.close()
   }
@@ -223,15 +215,36 @@ struct StoreBenchmark {
   }
 
   private static func pages(of path: String) throws -> [Page] {
-    let data = try Data(contentsOf: URL(fileURLWithPath: path))
-    return (0..<(data.count / 4096)).map { index in
-      let bytes = [UInt8](data[(index * 4096)..<(index * 4096 + 4096)])
-      return Page(number: UInt32(index + 1), bytes: bytes)
-    }
+    try ImageFile(path).next(.max)
   }
 
-  private static func size(_ path: String) throws -> Int {
-    try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int ?? 0
+  private static func size(_ path: String) throws -> Int { Int(FileSystem.status(path)?.byteCount ?? 0) }
+}
+
+/// A database file, page by page. Without Foundation, whose memory alone is as much as a bootstrap's.
+final class ImageFile {
+  private let descriptor: Int32
+  private var number: UInt32 = 1
+
+  struct Failure: Error { let path: String }
+
+  init(_ path: String) throws {
+    descriptor = open(path, O_RDONLY)
+    guard descriptor >= 0 else { throw Failure(path: path) }
+  }
+
+  deinit { close(descriptor) }
+
+  /// At most so many of the next pages; none at the end.
+  func next(_ count: Int) -> [Page] {
+    var pages: [Page] = []
+    while pages.count < count {
+      let bytes = [UInt8](unsafeUninitializedCapacity: 4096) { $1 = max(0, read(descriptor, $0.baseAddress, 4096)) }
+      guard bytes.count == 4096 else { break }
+      pages.append(Page(number: number, bytes: bytes))
+      number += 1
+    }
+    return pages
   }
 }
 
@@ -267,7 +280,7 @@ struct Results {
     return Double(time.tv_sec) * 1e6 + Double(time.tv_nsec) / 1e3
   }
 
-  private static let usesProcessorTime = ProcessInfo.processInfo.environment["CLOCK"] == "processor"
+  private static let usesProcessorTime = getenv("CLOCK").map { String(cString: $0) } == "processor"
 
   var json: String {
     var fields = times.mapValues { $0.sorted()[$0.count / 2] }

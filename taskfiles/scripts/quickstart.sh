@@ -208,5 +208,12 @@ printf '     %s\n   %s(%s; the key went through stdin, never as an argument)%s\n
 [ "$rows_after" = "$rows_before" ] ||
   fail 1 "$rows_before rows before the rotation, $rows_after after it" "this should not happen: please report it"
 
+explain "The store of a replica: the encrypted file that a sync will fill with the pages of a remote database."
+step 0 albergue-crypt init --keyring keys --replica replica.db
+step 0 albergue-crypt status --keyring keys replica.db
+
+explain "Until its first pull has finished it cannot be opened as a database: no half a database is ever shown."
+step 75 albergue-crypt query --keyring keys replica.db 'SELECT count(*) FROM sqlite_master'
+
 printf '\n%sAll %d steps did what they should: %s rows before and after.%s The temporary folder is removed now.\n' \
   "$bold" "$number" "$rows_before" "$plain"

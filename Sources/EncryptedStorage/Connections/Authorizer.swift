@@ -30,10 +30,12 @@ enum Authorizer {
   private static let keyPragmas: Set<String> = [
     "key", "rekey", "hexkey", "hexrekey", "textkey", "textrekey", "kdf_iter", "fast_kdf_iter",
   ]
-  /// May be read, not set: the factory has set them, and another value would put plaintext on disk or race a commit.
+  /// May be read, not set: the factory has set them, and another value would put plaintext on disk or race a commit. The page
+  /// size is that of the file; SQLCipher takes another one for true at once, and writes pages that nobody can read.
   private static let fixedPragmas: Set<String> = [
     "temp_store", "temp_store_directory", "data_store_directory", "journal_mode", "wal_autocheckpoint", "locking_mode",
     "query_only", "trusted_schema", "writable_schema", "mmap_size", "secure_delete", "synchronous",
+    "page_size",
   ]
 
   private static func allowsPragma(_ name: String, hasArgument: Bool) -> Bool {

@@ -40,7 +40,8 @@ public final class Session {
   /// - Parameter leavingLog: when the name of the file, and so of its log, may belong to another file by now.
   package func close(leavingLog: Bool = false) {
     // What cannot be moved into the database now stays in the log, where the next opening finds it.
-    if writerLock != nil, !isInTransaction { _ = try? checkpoint() }
+    // Nor does closing wait for another writer, who empties the log at its own end.
+    if writerLock != nil, !isInTransaction { _ = try? checkpoint(waiting: false) }
     if !leavingLog, let database = unsafe handle.pointer, (FileSystem.status(path + "-wal")?.byteCount ?? 0) == 0 {
       _ = unsafe CSQLCipher_db_config_no_checkpoint_on_close(database, 0)
     }
@@ -215,13 +216,17 @@ public final class Session {
   ///   the task is cancelled while it waits for that one.
   @discardableResult
   public func checkpoint() throws(EncryptedStorageError) -> Bool {
+    try checkpoint(waiting: true)
+  }
+
+  private func checkpoint(waiting: Bool) throws(EncryptedStorageError) -> Bool {
     guard let writerLock, !isInTransaction else {
       throw EncryptedStorageError(
         .denied, operation: "checkpoint", file: path, detail: "only a writer outside a transaction can checkpoint")
     }
     let target = container ?? self
     let database = try unsafe target.handle.opened("checkpoint")
-    try writerLock.acquire()
+    try writerLock.acquire(waiting: waiting)
     defer { writerLock.release() }
     // Where TRUNCATE would wait for a reader and may not, it goes on as PASSIVE, moves what it can, and answers BUSY.
     // Unlike PASSIVE it takes SQLite's write lock, which keeps programs out that do not know ours.

@@ -29,10 +29,11 @@ final class WriterLock {
 
   /// Waits for the lock; holding it already is enough.
   ///
+  /// - Parameter waiting: false only looks whether the lock is free.
   /// - Throws: `.busy` after the time limit; `.cancelled` when the task is cancelled while it waits.
-  func acquire() throws(EncryptedStorageError) {
+  func acquire(waiting: Bool = true) throws(EncryptedStorageError) {
     guard !isHeld else { return }
-    let deadline = ContinuousClock.now + timeout
+    let deadline = ContinuousClock.now + (waiting ? timeout : .zero)
     switch WriterQueue.enter(database, until: deadline, interrupter) {
     case .turn: break
     case .timedOut: throw busy

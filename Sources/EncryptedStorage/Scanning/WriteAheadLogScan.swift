@@ -15,6 +15,11 @@ package struct WriteAheadLogScan: Sendable {
     /// A frame continues the checksum chain under other salts: it was altered.
     case alteredSalts(frame: Int)
 
+    /// Whether the log only ends earlier than it should.
+    var isBreak: Bool {
+      if case .brokenChain = self { true } else { false }
+    }
+
     /// Whether a committed frame fails its MAC, which no crash explains.
     package var isUnauthenticFrame: Bool {
       switch self {
@@ -39,8 +44,11 @@ package struct WriteAheadLogScan: Sendable {
 
     package init() {}
 
-    /// Pages that SQLite reads from the log and not from the file; none when the log is not what it should be.
-    package var replacedPages: Set<UInt32> { flaws.isEmpty ? Set(newestFrames.keys) : [] }
+    /// Pages that SQLite reads from the log and not from the file; none when frames or header of the log were altered.
+    ///
+    /// What lies before a break still counts: a power cut breaks a log that was not waited for, after a checkpoint has
+    /// moved the older part of it without waiting either.
+    package var replacedPages: Set<UInt32> { flaws.allSatisfy(\.isBreak) ? Set(newestFrames.keys) : [] }
   }
 
   package let path: String

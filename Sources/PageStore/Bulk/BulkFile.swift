@@ -57,7 +57,7 @@ final class BulkFile {
 
   /// Writes pages; of several with one number the last counts. Numbers and lengths must have been checked.
   func write(_ pages: [Page], _ cancellation: Cancellation) throws(EncryptedStorageError) {
-    let pages = Self.newest(pages)
+    let pages = Page.newest(of: pages)
     guard let first = pages.first, let last = pages.last else { return }
     let leaves =
       layout.index(of: first.number) / BulkLayout.tailsPerLeaf...layout.index(of: last.number)
@@ -71,15 +71,6 @@ final class BulkFile {
       present[layout.index(of: page.number)] = true
       presentCount += 1
     }
-  }
-
-  private static func newest(_ pages: [Page]) -> [Page] {
-    var isSorted = true
-    for index in pages.indices.dropFirst() where pages[index - 1].number >= pages[index].number { isSorted = false }
-    guard !isSorted else { return pages }
-    var newest: [UInt32: Page] = [:]
-    for page in pages { newest[page.number] = page }
-    return newest.values.sorted { $0.number < $1.number }
   }
 
   private func writeHeads(_ pages: [Page], _ cancellation: Cancellation) throws(EncryptedStorageError) {

@@ -141,13 +141,17 @@ final class StagingFile: Sendable {
       defer { session.close() }
       try StoreFormat.check(session)
       let state = try StoreState.read(session)
-      guard state.remote == target.remote, state.basePosition == target.position, !state.isComplete else {
-        return false
-      }
+      guard state.remote == target.remote, state.basePosition == target.position else { return false }
       guard try session.value("SELECT base_page_count FROM meta") == .integer(Int64(target.pageCount)) else {
         return false
       }
-      return try session.value("SELECT boot FROM meta") == .text(FileSystem.bootIdentity())
+      let boot = Value.text(FileSystem.bootIdentity())
+      if state.isComplete {
+        // Sealed, and killed before it took its place: whole, and on the disk. What is written from now on is not.
+        try session.execute("UPDATE meta SET complete = 0, boot = ?", [boot])
+        return true
+      }
+      return try session.value("SELECT boot FROM meta") == boot
     } catch {
       // Damaged by a power cut, or under a key that the replica no longer has: then it is of no use, and holds nothing but
       // a copy of the remote.

@@ -208,11 +208,12 @@ final class MountedImage {
   }
 
   /// SQLite calls this when all pages of a transaction are written, and also when a rollback has written the former ones
-  /// back. Only a commit raises the change counter.
+  /// back. Only a commit changes the change counter: mostly by one, but an image without pages has none to count from, and
+  /// SQLite goes on counting from a commit that failed.
   func synchronize() -> Int32 {
     guard isWriting, hasWrittenFirstPage, let state else { return SQLITE_OK }
     let counter = writtenFirstPage.withSpan(Self.whole) { ImageHeader.changeCounter($0) }
-    guard counter == state.epoch &+ 1 else {
+    guard counter != state.epoch else {
       // Rolled back. The lock stays until SQLite gives it up.
       if !hasFailed { statements.rollBackWriting() }
       hasFailed = true
@@ -239,7 +240,7 @@ final class MountedImage {
       position: former.position + Int64(max(1, pages.count)), epoch: former.epoch &+ 1, pageCount: pageCount)
     do {
       try statements.append(state, pages: pages, compacting: compactions.isDue())
-    } catch { return error.resultCode ?? SQLITE_IOERR }
+    } catch { return error.resultCode ?? (error.code == .cancelled ? SQLITE_INTERRUPT : SQLITE_IOERR) }
     result = statements.commitWriting()
     guard result == SQLITE_OK else { return result }
     isWriting = false
@@ -305,7 +306,7 @@ final class MountedImage {
   /// What the pager of the image is told about a failure of the container.
   private static func answer(_ result: Int32) -> Int32 {
     switch result & 0xff {
-    case SQLITE_OK, SQLITE_BUSY, SQLITE_FULL, SQLITE_NOMEM, SQLITE_READONLY: result & 0xff
+    case SQLITE_OK, SQLITE_BUSY, SQLITE_FULL, SQLITE_NOMEM, SQLITE_READONLY, SQLITE_INTERRUPT: result & 0xff
     case SQLITE_IOERR: result
     case SQLITE_LOCKED: SQLITE_BUSY
     // SQLCipher reports a page that is not authentic, and every page after it, with several codes.
