@@ -18,7 +18,7 @@ extension Hrana {
     /// A 64-bit float. JSON has no infinities and no NaN: they are written as `null`, which is read back as NaN from a
     /// result and refused in an argument, so that a client cannot store NULL unawares.
     case float(Double)
-    /// Text; may contain NUL.
+    /// Text; may contain NUL. `==` compares it as Swift does: `é` in one scalar and in two are equal. Its bytes are kept.
     case text(String)
     /// Bytes.
     case blob([UInt8])
