@@ -66,6 +66,27 @@ public actor Bootstrap {
   ///   stays unpublished; `.busy` when another process has the store open: then it can be called again.
   @discardableResult
   public func finish(syncedAt time: Int64? = nil) async throws -> ImageState {
+    try complete()
+    let state: ImageState
+    do {
+      state = try staging.seal(syncedAt: time)
+    } catch {
+      file = try staging.reopen()
+      throw error
+    }
+    do {
+      try await store.replaceContainer { [staging] in try staging.publish() }
+    } catch {
+      // Once the file has its name it is the store, and nothing here may touch it again.
+      if staging.isThere { file = try staging.reopen() }
+      throw error
+    }
+    return state
+  }
+
+  /// Writes the rest of the file, and lets go of it: from here on nothing is appended, also while `finish` waits, and no
+  /// descriptor of the file is open when SQLite opens it. Closing one would drop the locks that SQLite has on it.
+  private func complete() throws {
     guard let file else { throw Self.finished(store.path) }
     let missing = file.missingPages
     guard missing.isEmpty else {
@@ -76,14 +97,12 @@ public actor Bootstrap {
         hint: "pull again, which goes on where it stopped")
     }
     try file.complete()
-    let state = try staging.seal(syncedAt: time)
-    try await store.replaceContainer { [staging] in try staging.publish() }
     self.file = nil
-    return state
   }
 
   private static func finished(_ path: String) -> EncryptedStorageError {
-    EncryptedStorageError(.closed, operation: "bootstrap", file: path, detail: "the image is published already")
+    EncryptedStorageError(
+      .closed, operation: "bootstrap", file: path, detail: "the image is being published, or has been")
   }
 }
 
@@ -94,6 +113,9 @@ extension PageStore {
   ///   `.busy` while another process fills it.
   public func beginBootstrap(_ target: Bootstrap.Target) async throws -> Bootstrap {
     guard target.pageCount > 0 else { throw ImageCheck.invalid(path, "an image without pages") }
+    guard target.pageCount <= BulkLayout.pageCountLimit else {
+      throw ImageCheck.invalid(path, "an image of \(target.pageCount) pages is larger than a store can be")
+    }
     let state = try await state()
     guard state.role == .replica else {
       throw EncryptedStorageError(

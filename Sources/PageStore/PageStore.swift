@@ -18,6 +18,7 @@ public actor PageStore {
   nonisolated let factory: ConnectionFactory
   /// On the container, writing.
   private(set) var container: Connection
+  private var isClosed = false
   var compactions = ChangeLog.Schedule()
 
   init(path: String, factory: ConnectionFactory, container: Connection) {
@@ -87,15 +88,16 @@ public actor PageStore {
   /// Lets `replace` put another file in the place of the store, which is closed meanwhile.
   func replaceContainer(_ replace: @escaping @Sendable () throws -> Void) async throws {
     await container.close()
-    do {
-      try await BlockingWork.run { _ in try replace() }
-    } catch {
-      container = try await factory.openContainer(path, .writer)
-      throw error
-    }
-    container = try await factory.openContainer(path, .writer)
+    let result: Result<Void, any Error>
+    do { result = .success(try await BlockingWork.run { _ in try replace() }) } catch { result = .failure(error) }
+    if !isClosed { container = try await factory.openContainer(path, .writer) }
+    if isClosed { await container.close() }
+    try result.get()
   }
 
   /// Closes the store. Connections to its image are not affected.
-  public func close() async { await container.close() }
+  public func close() async {
+    isClosed = true
+    await container.close()
+  }
 }

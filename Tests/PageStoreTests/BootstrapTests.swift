@@ -114,6 +114,52 @@ import Testing
     await store.close()
   }
 
+  @Test func theStoreKeepsSQLitesLocksWhenTheBootstrapIsGone() async throws {
+    _ = try image(pageCount: 20)
+    let whole = try Fixture.pages(of: folder.file("plain.db"))
+    let store = try await PageStore.create(path, role: .replica, factory: try Fixture.factory())
+    do {
+      let bootstrap = try await store.beginBootstrap(target(whole))
+      try await bootstrap.append(whole)
+      try await bootstrap.finish()
+      await #expect { try await bootstrap.append(whole) } throws: { ($0 as? EncryptedStorageError)?.code == .closed }
+      await #expect { try await bootstrap.finish() } throws: { ($0 as? EncryptedStorageError)?.code == .closed }
+    }
+    // Without them another process takes itself for the last one, and removes the log of a store that is in use.
+    #expect(try await store.state().isComplete)
+    let inode = try #require(FileSystem.status(path)?.inode)
+    let locks = String(decoding: try Bytes.read("/proc/locks"), as: UTF8.self).split(separator: "\n")
+    #expect(locks.contains { $0.contains("POSIX") && $0.contains(":\(inode) ") })
+    await store.close()
+  }
+
+  @Test func aBootstrapThatFailedItsCheckIsNotTrustedLater() async throws {
+    _ = try image(pageCount: 50)
+    var pages = try Fixture.pages(of: folder.file("plain.db"))
+    let good = pages
+    pages[5] = Page(number: 6, bytes: [UInt8](repeating: 1, count: 4096))
+    let store = try await PageStore.create(path, role: .replica, factory: try Fixture.factory())
+    do {
+      let bootstrap = try await store.beginBootstrap(target(pages))
+      try await bootstrap.append(pages)
+      await #expect(throws: EncryptedStorageError.self) { try await bootstrap.finish() }
+    }
+    let again = try await store.beginBootstrap(target(good))
+    #expect(await again.missingPages() == [1...UInt32(good.count)])
+    try await again.append(good)
+    try await again.finish()
+    await store.close()
+  }
+
+  @Test func refusesAnImageThatNoStoreCanHold() async throws {
+    let store = try await PageStore.create(path, role: .replica, factory: try Fixture.factory())
+    let target = Bootstrap.Target(remote: Fixture.remote, position: 1, pageCount: 4_294_000_000)
+    await #expect { try await store.beginBootstrap(target) } throws: {
+      ($0 as? EncryptedStorageError)?.code == .invalidPages
+    }
+    await store.close()
+  }
+
   @Test func beginsAnewForAnotherImage() async throws {
     let pages = try image(pageCount: 50)
     let store = try await PageStore.create(path, role: .replica, factory: try Fixture.factory())

@@ -47,7 +47,11 @@ import Testing
     #expect(await code { _ = try await PageStore.create(path, role: .replica, factory: first) } == .exists)
     // None of these left anything beside the files.
     let names = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
-    #expect(names == ["ordinary.db", "partial.db", "partial.db.albergue-bootstrap", "plain.db", "store.db"])
+    #expect(
+      names == [
+        "ordinary.db", "partial.db", "partial.db.albergue-bootstrap", "partial.db.albergue-bootstrap.lock", "plain.db",
+        "store.db",
+      ])
   }
 
   @Test func aCopyOfAStoreIsOfTheDatabaseInsideWhenStoresAreMounted() async throws {

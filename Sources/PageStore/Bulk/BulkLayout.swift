@@ -39,7 +39,10 @@ struct BulkLayout: Sendable {
   /// Children of an interior page at most. Each takes at most 11 bytes.
   static let fanout = 300
 
-  /// - Parameter pageCount: pages of the image, at least 1.
+  /// Pages that an image can have: what SQLite can address, less the container's own pages.
+  static let pageCountLimit: UInt32 = 4_000_000_000
+
+  /// - Parameter pageCount: pages of the image, from 1 to ``pageCountLimit``.
   init(pageCount: UInt32) {
     storedPageCount = Int(pageCount) - (pageCount >= StoreFormat.lockBytePage ? 1 : 0)
     var next = 0

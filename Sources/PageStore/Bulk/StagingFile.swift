@@ -25,18 +25,41 @@ final class StagingFile: Sendable {
     path = self.replica + Self.suffix
     let own = try factory.matchingKey(of: RawDatabaseFile(path: self.replica), path: replica)
     self.factory = factory.only(own)
-    if FileSystem.exists(path) {
-      let lock = try Self.lock(path, replica)
-      if try Self.isUsable(path, target, self.factory) {
-        self.lock = lock
-        match = try self.factory.matchingKey(of: RawDatabaseFile(path: path), path: path)
-        return
-      }
+    // A file of its own: closing a descriptor of the staging file after it has taken its place would drop SQLite's locks.
+    lock = try Self.lock(path + Self.lockSuffix, replica)
+    let isUsable = FileSystem.exists(path) ? try Self.isUsable(path, target, self.factory) : false
+    if !isUsable {
       try Self.remove(path)
+      try Self.make(path, target, self.factory)
     }
-    try Self.make(path, target, self.factory)
-    lock = try Self.lock(path, replica)
     match = try self.factory.matchingKey(of: RawDatabaseFile(path: path), path: path)
+    try requireEmptyLog()
+  }
+
+  private static let lockSuffix = ".lock"
+
+  /// Whether the file has not taken its place yet.
+  var isThere: Bool { FileSystem.exists(path) }
+
+  /// Opens the file again after it could not be finished. A later run must not trust what is in it: it may be what the
+  /// check found fault with, and what is written from now on is not on the disk.
+  func reopen() throws -> BulkFile {
+    let session = try factory.openSession(path, .writer, view: .container)
+    do {
+      defer { session.close() }
+      try session.execute("UPDATE meta SET complete = 0, boot = ''")
+    }
+    try requireEmptyLog()
+    return try open()
+  }
+
+  /// Pages are written beside SQLite, so nothing may wait in a log.
+  private func requireEmptyLog() throws(EncryptedStorageError) {
+    guard (FileSystem.status(path + "-wal")?.byteCount ?? 0) == 0 else {
+      throw EncryptedStorageError(
+        .busy, operation: "bootstrap", file: path, detail: "the log of the new file could not be emptied",
+        hint: "close what has the file open, and try again")
+    }
   }
 
   func open() throws(EncryptedStorageError) -> BulkFile {
@@ -90,24 +113,25 @@ final class StagingFile: Sendable {
   func publish() throws {
     let old = try ExclusiveSession(replica, factory: factory)
     defer { old.close() }
-    guard (FileSystem.status(path + "-wal")?.byteCount ?? 0) == 0 else {
-      throw EncryptedStorageError(
-        .busy, operation: "bootstrap", file: path, detail: "the log of the new file could not be emptied",
-        hint: "close what has the file open, and finish again")
+    try requireEmptyLog()
+    do {
+      // Closed before the file gets the name under which SQLite opens it.
+      let output = try OutputFile(opening: path)
+      if let status = FileSystem.status(replica) { try output.adopt(status) }
+      try output.synchronize()
     }
-    let output = try OutputFile(opening: path)
-    if let status = FileSystem.status(replica) { try output.adopt(status) }
-    try output.synchronize()
+    try OpenFiles.refuseOthers(having: path, expectedHere: 0)
     try OpenFiles.refuseOthers(having: replica, expectedHere: nil)
     try old.removeLog()
     try FileSystem.rename(path, to: replica)
+    try? FileSystem.remove(lock.path)
     try FileSystem.synchronizeName(of: replica)
   }
 
   // MARK: - The beginning
 
   private static func lock(_ path: String, _ replica: String) throws(EncryptedStorageError) -> FileLock {
-    do throws(EncryptedStorageError) { return try FileLock(path, creating: false, operation: "bootstrap") } catch {
+    do throws(EncryptedStorageError) { return try FileLock(path, database: replica, operation: "bootstrap") } catch {
       guard error.code == .busy else { throw error }
       throw EncryptedStorageError(
         .busy, operation: "bootstrap", file: replica, detail: "another process is filling this replica",
@@ -146,6 +170,7 @@ final class StagingFile: Sendable {
         return false
       }
       let boot = Value.text(FileSystem.bootIdentity())
+      guard boot != "" else { return false }
       if state.isComplete {
         // Sealed, and killed before it took its place: whole, and on the disk. What is written from now on is not.
         try session.execute("UPDATE meta SET complete = 0, boot = ?", [boot])
@@ -161,6 +186,7 @@ final class StagingFile: Sendable {
   }
 
   private static func remove(_ path: String) throws(EncryptedStorageError) {
-    for suffix in ["", "-wal", "-shm", "-journal"] { try FileSystem.remove(path + suffix) }
+    // The file itself last: a log without its file would stand in the way of the next one.
+    for suffix in ["-wal", "-shm", "-journal", "-writer.lock", ""] { try FileSystem.remove(path + suffix) }
   }
 }

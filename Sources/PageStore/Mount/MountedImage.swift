@@ -307,7 +307,8 @@ final class MountedImage {
   private static func answer(_ result: Int32) -> Int32 {
     switch result & 0xff {
     case SQLITE_OK, SQLITE_BUSY, SQLITE_FULL, SQLITE_NOMEM, SQLITE_READONLY, SQLITE_INTERRUPT: result & 0xff
-    case SQLITE_IOERR: result
+    // A short read of the container is lost data; only `beyondTheEnd` may say that there is none.
+    case SQLITE_IOERR: result == SQLITE_IOERR | (2 << 8) ? SQLITE_IOERR | (1 << 8) : result
     case SQLITE_LOCKED: SQLITE_BUSY
     // SQLCipher reports a page that is not authentic, and every page after it, with several codes.
     default: SQLITE_NOTADB
