@@ -1,6 +1,5 @@
 internal import EncryptedStorage
 internal import EncryptionKeys
-internal import Synchronization
 
 /// Writes the pages of an image straight into a container file that nobody else reads yet: encrypted on all cores, each
 /// once, without a log.
@@ -19,7 +18,6 @@ final class BulkFile {
   private let codec: PageCodec
   /// Which pages are there, by index.
   private var present: [Bool]
-  private var presentCount: Int
 
   private static let pageByteCount = StoreFormat.pageByteCount
   private static let wholePage = 0..<StoreFormat.pageByteCount
@@ -35,7 +33,6 @@ final class BulkFile {
     stored = try RawDatabaseFile(path: path)
     codec = try PageCodec(keys)
     present = [Bool](repeating: false, count: layout.storedPageCount)
-    presentCount = 0
     try findPresentPages()
   }
 
@@ -67,10 +64,7 @@ final class BulkFile {
     }
     try writeHeads(pages, cancellation)
     try writeTails(leaves, of: pages, keepsNew: true)
-    for page in pages where !present[layout.index(of: page.number)] {
-      present[layout.index(of: page.number)] = true
-      presentCount += 1
-    }
+    for page in pages { present[layout.index(of: page.number)] = true }
   }
 
   private func writeHeads(_ pages: [Page], _ cancellation: Cancellation) throws(EncryptedStorageError) {
@@ -132,7 +126,6 @@ final class BulkFile {
         let index = layout.index(of: row)
         guard index / BulkLayout.tailsPerLeaf == leaf, present.indices.contains(index) else { continue }
         present[index] = true
-        presentCount += 1
       }
     }
   }

@@ -12,7 +12,7 @@ enum TablePage {
   static func fillLeaf(
     _ page: inout MutableRawSpan, usableByteCount: Int, _ rows: [(row: UInt32, content: RawSpanSource)]
   ) {
-    clear(&page)
+    page.clear()
     var end = usableByteCount
     for (position, entry) in rows.enumerated() {
       let header = recordHeader(entry.content.byteCount)
@@ -31,7 +31,7 @@ enum TablePage {
   static func fillInterior(
     _ page: inout MutableRawSpan, usableByteCount: Int, _ children: [(page: UInt32, lastRow: UInt32)]
   ) {
-    clear(&page)
+    page.clear()
     var end = usableByteCount
     for (position, child) in children.dropLast().enumerated() {
       let key = varint(UInt64(child.lastRow))
@@ -102,10 +102,6 @@ enum TablePage {
     for (index, byte) in bytes.enumerated() {
       page.storeBytes(of: byte, toByteOffset: offset + index, as: UInt8.self)
     }
-  }
-
-  private static func clear(_ page: inout MutableRawSpan) {
-    unsafe page.withUnsafeMutableBytes { _ = unsafe $0.initializeMemory(as: UInt8.self, repeating: 0) }
   }
 }
 

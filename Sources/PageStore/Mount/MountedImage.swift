@@ -325,7 +325,7 @@ extension MutableRawSpan {
     }
   }
 
-  fileprivate mutating func clear() {
+  mutating func clear() {
     unsafe withUnsafeMutableBytes { _ = unsafe $0.initializeMemory(as: UInt8.self, repeating: 0) }
   }
 }
