@@ -22,6 +22,9 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
   ],
   targets: [
     .target(
@@ -52,6 +55,18 @@ let package = Package(
       dependencies: ["PageStore", "EncryptedStorage", "EncryptionKeys"],
       swiftSettings: memorySafe),
     .target(name: "LibSQLProtocol", swiftSettings: memorySafe),
+    .target(
+      name: "Primary",
+      dependencies: [
+        "LibSQLProtocol", "PageStore", "EncryptedStorage", "EncryptionKeys", "COpenSSL",
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOWebSocket", package: "swift-nio"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      ],
+      swiftSettings: memorySafe),
     .target(
       name: "CommandSupport",
       dependencies: [
