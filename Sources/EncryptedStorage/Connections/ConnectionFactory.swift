@@ -31,6 +31,9 @@ public final class ConnectionFactory: Sendable {
     /// Page cache of the container below a mounted image in KiB; nil makes it fit the size of the image.
     package var containerCacheKibibytes: Int?
 
+    /// Set for connections that run the SQL of clients.
+    package var clientLimits: ClientLimits?
+
     /// The defaults.
     public init() {}
   }
