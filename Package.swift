@@ -146,6 +146,11 @@ let package = Package(
       dependencies: ["LibSQLProtocol", "TestSupport"],
       swiftSettings: strict),
     .testTarget(
+      name: "PrimaryTests",
+      dependencies: ["Primary", "LibSQLProtocol", "EncryptionKeys", "TestSupport"],
+      exclude: ["Clients"],
+      swiftSettings: strict),
+    .testTarget(
       name: "VerificationTests",
       dependencies: ["Verification", "PageStore", "EncryptedStorage", "EncryptionKeys", "TestSupport"],
       swiftSettings: strict),
