@@ -147,7 +147,11 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "PrimaryTests",
-      dependencies: ["Primary", "LibSQLProtocol", "EncryptionKeys", "TestSupport"],
+      dependencies: [
+        "Primary", "PageStore", "LibSQLProtocol", "EncryptedStorage", "EncryptionKeys", "TestSupport",
+        "albergue-primary",
+        .product(name: "Logging", package: "swift-log"),
+      ],
       exclude: ["Clients"],
       swiftSettings: strict),
     .testTarget(
