@@ -153,6 +153,8 @@ public struct Rotation: Sendable {
     CrashPoint.reach("synchronized")
     try cancellation.check("rekey")
     try OpenFiles.refuseOthers(having: path, expectedHere: nil)
+    output.close()
+    try OpenFiles.requireClosedHere(temporary.path)
     try source.removeLog()
     CrashPoint.reach("log removed")
     try FileSystem.rename(temporary.path, to: path)

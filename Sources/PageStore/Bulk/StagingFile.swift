@@ -114,12 +114,10 @@ final class StagingFile: Sendable {
     let old = try ExclusiveSession(replica, factory: factory)
     defer { old.close() }
     try requireEmptyLog()
-    do {
-      // Closed before the file gets the name under which SQLite opens it.
-      let output = try OutputFile(opening: path)
-      if let status = FileSystem.status(replica) { try output.adopt(status) }
-      try output.synchronize()
-    }
+    let output = try OutputFile(opening: path)
+    if let status = FileSystem.status(replica) { try output.adopt(status) }
+    try output.synchronize()
+    output.close()
     try OpenFiles.refuseOthers(having: path, expectedHere: 0)
     try OpenFiles.refuseOthers(having: replica, expectedHere: nil)
     try old.removeLog()
