@@ -1,0 +1,64 @@
+import CSQLCipher
+import EncryptedStorage
+import Glibc
+import TestSupport
+import Testing
+
+@testable import PageStore
+
+/// What a connection to an image answers when the container below it fails.
+@Suite struct MountedImageFailureTests {
+  private let folder: TemporaryDirectory
+  private let path: String
+  private let factory: ConnectionFactory
+
+  init() throws {
+    folder = try TemporaryDirectory()
+    path = folder.file("store.db")
+    factory = try Fixture.factory()
+  }
+
+  private func read(_ image: MountedImage, page: Int64) -> (result: Int32, first: UInt8) {
+    let buffer = PageBuffer(byteCount: StoreFormat.pageByteCount)
+    return buffer.withMutableSpan(0..<StoreFormat.pageByteCount) { span in
+      (image.read(into: &span, at: (page - 1) * Int64(StoreFormat.pageByteCount)), span.bytes.byte(at: 0))
+    }
+  }
+
+  private func write(_ image: MountedImage, page: Int64, byte: UInt8) -> Int32 {
+    let buffer = PageBuffer(byteCount: StoreFormat.pageByteCount)
+    return buffer.withMutableSpan(0..<StoreFormat.pageByteCount) { span in
+      for offset in 0..<span.byteCount { span.storeBytes(of: byte, toByteOffset: offset, as: UInt8.self) }
+      return image.write(span.bytes, at: (page - 1) * Int64(StoreFormat.pageByteCount))
+    }
+  }
+
+  private func makePrimary() async throws {
+    try await PageStore.create(path, role: .primary, factory: factory).close()
+    let writer = try await factory.open(path, .writer)
+    try await writer.run { try $0.executeScript(Sample.sql) }
+    await writer.close()
+  }
+
+  /// Changes the container as no program of ours does.
+  private func alter(_ script: String) throws {
+    _ = try SQLCipherShell.lines(path, key: TestKeys.firstHex, script)
+  }
+
+  @Test func nothingIsReadInATransactionWhoseWritingHasFailed() async throws {
+    try await makePrimary()
+    try alter("CREATE TRIGGER t BEFORE UPDATE ON head WHEN NEW.page = 9 BEGIN SELECT RAISE(ABORT, 'no'); END;")
+    let image = MountedImage(try ContainerStatements(factory.openSession(path, .writer, view: .container)))
+    defer { image.close() }
+    #expect(image.lock(SQLITE_LOCK_SHARED) == SQLITE_OK)
+    let before = read(image, page: 8)
+    #expect(image.lock(SQLITE_LOCK_RESERVED) == SQLITE_OK)
+    #expect(write(image, page: 8, byte: 0xaa) == SQLITE_OK)
+    #expect(read(image, page: 8) == (SQLITE_OK, 0xaa))
+    #expect(write(image, page: 9, byte: 0xbb) != SQLITE_OK)
+    // The container is back where it was; as the content of this transaction that would be wrong.
+    for page in [1, 8, 20] as [Int64] { #expect(read(image, page: page).result == SQLITE_IOERR | (1 << 8)) }
+    #expect(image.unlock(SQLITE_LOCK_SHARED) == SQLITE_OK)
+    #expect(read(image, page: 8) == before)
+  }
+}
