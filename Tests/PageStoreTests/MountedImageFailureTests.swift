@@ -61,4 +61,25 @@ import Testing
     #expect(image.unlock(SQLITE_LOCK_SHARED) == SQLITE_OK)
     #expect(read(image, page: 8) == before)
   }
+
+  @Test func aLogCutShortUnderAReaderIsAnErrorAndNeverOtherRows() async throws {
+    let pages = try Fixture.image(folder.file("plain.db"), Sample.sql)
+    let store = try await Fixture.replica(path, pages, factory: factory)
+    // Most of what the reader will need is in the log, and nothing of it in the reader's cache.
+    let later = try Fixture.image(
+      folder.file("later.db"), Sample.sql + "; DELETE FROM pilgrim WHERE id % 3 = 0; VACUUM;")
+    try await store.apply(
+      PageBatch(
+        remote: Fixture.remote, basePosition: 100, position: 101, pageCount: UInt32(later.count), pages: later))
+    let reader = try factory.openSession(path, .reader)
+    #expect(try reader.value("PRAGMA schema_version").integer ?? 0 > 0)
+    let log = path + "-wal"
+    #expect(Bytes.size(log) > 4120 * later.count / 2)
+    #expect(truncate(log, 32 + 4120 * 3) == 0)
+    for sql in ["SELECT count(*) FROM pilgrim", Sample.digestSQL] {
+      #expect { try reader.value(sql) } throws: { ($0 as? EncryptedStorageError)?.code == .inputOutput }
+    }
+    reader.close()
+    await store.close()
+  }
 }
