@@ -20,6 +20,8 @@ internal import EncryptedStorage
     }
     self.container = container
     unsafe self.database = database
+    // The connection of the image waits, and asks again and again; each of these would wait as long.
+    _ = unsafe sqlite3_busy_timeout(database, 0)
     var prepared: [OpaquePointer] = unsafe []
     for sql in Self.texts {
       var statement: OpaquePointer?
