@@ -273,7 +273,7 @@ public final class Session {
     try handle.checkUsable("step")
     // One time limit for both locks: programs that do not know ours may hold SQLite's.
     let rest = statement.isReadOnly ? nil : try writerLock?.acquire()
-    let busyTimeout = try rest.map { try handle.limitBusyTimeout(to: $0) }
+    var busyTimeout: Int32?
     defer {
       statement.reset()
       if let busyTimeout { handle.setBusyTimeout(busyTimeout) }
@@ -282,6 +282,7 @@ public final class Session {
         writerLock.release()
       }
     }
+    if let rest { busyTimeout = try handle.limitBusyTimeout(to: rest) }
     try steps()
   }
 

@@ -176,10 +176,19 @@ final class StagingFile: Sendable {
       }
       return try session.value("SELECT boot FROM meta") == boot
     } catch {
-      // Damaged by a power cut, or under a key that the replica no longer has: then it is of no use, and holds nothing but
-      // a copy of the remote.
-      guard [.inputOutput, .diskFull, .readOnly, .busy, .cancelled].contains(error.code) else { return false }
+      if saysUnusable(error.code) { return false }
       throw error
+    }
+  }
+
+  /// Whether an error says that the bytes of the file are of no use: damaged by a power cut, under a key that the replica no
+  /// longer has, or no store. Then it is made anew, and nothing but a copy of the remote is lost. Every other error may pass,
+  /// and what was pulled stays.
+  static func saysUnusable(_ code: EncryptedStorageError.Code) -> Bool {
+    switch code {
+    // `.statement` is what a file without the tables of a store is answered with.
+    case .damaged, .wrongKey, .notADatabase, .plaintext, .profileMismatch, .unsupportedFormat, .statement: true
+    default: false
     }
   }
 
