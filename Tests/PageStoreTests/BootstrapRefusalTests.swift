@@ -133,4 +133,27 @@ import Testing
     await impatient.close()
     await store.close()
   }
+
+  @Test func aBootstrapGoesOnWhenItsFileCouldNotBeOpenedAgainAfterAFailure() async throws {
+    // Nobody but the one that publishes may have the replica open.
+    await store.close()
+    let impatient = try await PageStore.open(path, factory: try Fixture.factory { $0.busyTimeout = .zero })
+    let bootstrap = try await impatient.beginBootstrap(target())
+    try await bootstrap.append(pages)
+    // Neither can the image be sealed, nor the file be opened again.
+    let other = try factory.openSession(path + StagingFile.suffix, .writer, view: .container)
+    try other.execute("BEGIN IMMEDIATE")
+    await expect(.busy) { try await bootstrap.finish() }
+    await expect(.busy) { try await bootstrap.append([pages[0]]) }
+    #expect(await bootstrap.missingPages() == [1...UInt32(pages.count)])
+    await expect(.busy) { try await bootstrap.finish() }
+    try other.execute("ROLLBACK")
+    other.close()
+    #expect(await bootstrap.missingPages() == [])
+    try await bootstrap.append([pages[0]])
+    try await bootstrap.finish()
+    #expect(try await impatient.state().isComplete)
+    await expect(.closed) { try await bootstrap.append([pages[0]]) }
+    await impatient.close()
+  }
 }
