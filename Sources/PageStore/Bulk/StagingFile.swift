@@ -13,7 +13,7 @@ final class StagingFile: Sendable {
   /// Held as long as the bootstrap lives.
   private let lock: FileLock
 
-  static let suffix = ".albergue-bootstrap"
+  static let suffix = PageStoreMark.bootstrapSuffix
 
   /// Takes over what an earlier run has left, if it is of the same image and no restart of the machine came between;
   /// otherwise makes a new one.
@@ -26,7 +26,7 @@ final class StagingFile: Sendable {
     let own = try factory.matchingKey(of: RawDatabaseFile(path: self.replica), path: replica)
     self.factory = factory.only(own)
     // A file of its own: closing a descriptor of the staging file after it has taken its place would drop SQLite's locks.
-    lock = try Self.lock(path + Self.lockSuffix, replica)
+    lock = try Self.lock(self.replica + PageStoreMark.bootstrapLockSuffix, replica)
     let isUsable = FileSystem.exists(path) ? try Self.isUsable(path, target, self.factory) : false
     if !isUsable {
       try Self.remove(path)
@@ -35,8 +35,6 @@ final class StagingFile: Sendable {
     match = try self.factory.matchingKey(of: RawDatabaseFile(path: path), path: path)
     try requireEmptyLog()
   }
-
-  private static let lockSuffix = ".lock"
 
   /// Whether the file has not taken its place yet.
   var isThere: Bool { FileSystem.exists(path) }
