@@ -82,4 +82,16 @@ import Testing
     reader.close()
     await store.close()
   }
+
+  @Test func damageMetWhileTheChangesAreCompactedIsDamage() async throws {
+    try await makePrimary()
+    // Long enough for the next commit to look at all rows; zeros are no list of pages.
+    try alter("INSERT INTO change SELECT position - 1, epoch - 1, page_count, zeroblob(40000) FROM change LIMIT 1;")
+    let writer = try factory.openSession(path, .writer)
+    #expect { try writer.execute("DELETE FROM pilgrim WHERE id = 1") } throws: {
+      ($0 as? EncryptedStorageError)?.code == .damaged
+    }
+    #expect(try writer.value("SELECT count(*) FROM pilgrim") == 400)
+    writer.close()
+  }
 }

@@ -242,7 +242,7 @@ final class MountedImage {
       position: former.position + Int64(max(1, pages.count)), epoch: former.epoch &+ 1, pageCount: pageCount)
     do {
       try statements.append(state, pages: pages, compacting: compactions.isDue())
-    } catch { return error.resultCode ?? (error.code == .cancelled ? SQLITE_INTERRUPT : SQLITE_IOERR) }
+    } catch { return Self.result(error) }
     result = statements.commitWriting()
     guard result == SQLITE_OK else { return result }
     isWriting = false
@@ -306,6 +306,16 @@ final class MountedImage {
   private static let readFailure = SQLITE_IOERR | (1 << 8)  // SQLITE_IOERR_READ
   private static let writeFailure = SQLITE_IOERR | (3 << 8)  // SQLITE_IOERR_WRITE
 
+  /// The result code of a failure, which need not come from SQLite: a row of the changes can be authentic and senseless.
+  private static func result(_ error: EncryptedStorageError) -> Int32 {
+    if let resultCode = error.resultCode { return resultCode }
+    return switch error.code {
+    case .damaged: SQLITE_CORRUPT
+    case .cancelled: SQLITE_INTERRUPT
+    default: SQLITE_IOERR
+    }
+  }
+
   /// What the pager of the image is told about a failure of the container.
   private static func answer(_ result: Int32) -> Int32 {
     switch result & 0xff {
@@ -313,6 +323,7 @@ final class MountedImage {
     // A short read of the container is lost data; only `beyondTheEnd` may say that there is none.
     case SQLITE_IOERR: result == SQLITE_IOERR | (2 << 8) ? readFailure : result
     case SQLITE_LOCKED: SQLITE_BUSY
+    case SQLITE_CORRUPT: SQLITE_CORRUPT
     // SQLCipher reports a page that is not authentic, and every page after it, with several codes.
     default: SQLITE_NOTADB
     }
