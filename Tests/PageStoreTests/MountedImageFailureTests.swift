@@ -94,4 +94,41 @@ import Testing
     #expect(try writer.value("SELECT count(*) FROM pilgrim") == 400)
     writer.close()
   }
+
+  @Test(arguments: [
+    "position + 1, epoch + 4294967296, page_count", "position + 1, epoch + 1, page_count + 4294967296",
+    "position + 1, -1, page_count", "position + 1, epoch + 1, -1",
+  ])
+  func aStateThatIsNoneIsDamageAlsoUnderAnOpenImage(_ columns: String) async throws {
+    try await makePrimary()
+    let reader = try factory.openSession(path, .reader)
+    #expect(try reader.value("SELECT count(*) FROM pilgrim") == 400)
+    try alter("INSERT INTO change SELECT \(columns), pages FROM change ORDER BY position DESC LIMIT 1;")
+    #expect { try reader.value("SELECT count(*) FROM pilgrim") } throws: {
+      ($0 as? EncryptedStorageError)?.code == .damaged
+    }
+    reader.close()
+    #expect { try factory.openSession(path, .reader) } throws: { ($0 as? EncryptedStorageError)?.code == .damaged }
+  }
+
+  @Test func aPositionAfterWhichThereIsNoneIsDamage() async throws {
+    try await makePrimary()
+    try alter("UPDATE change SET position = 9223372036854775807 WHERE position = (SELECT max(position) FROM change);")
+    let writer = try factory.openSession(path, .writer)
+    #expect { try writer.execute("DELETE FROM pilgrim WHERE id = 1") } throws: {
+      ($0 as? EncryptedStorageError)?.code == .damaged
+    }
+    writer.close()
+  }
+
+  @Test func aPageWithoutAValidNumberIsDamage() async throws {
+    let store = try await Fixture.replica(path, Fixture.image(folder.file("plain.db"), Sample.sql), factory: factory)
+    await store.close()
+    try alter("UPDATE head SET page = -5 WHERE page = 5;")
+    let again = try await PageStore.open(path, factory: factory)
+    await #expect { try await again.pages(changedSince: 0) } throws: {
+      ($0 as? EncryptedStorageError)?.code == .damaged
+    }
+    await again.close()
+  }
 }

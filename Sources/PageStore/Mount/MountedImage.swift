@@ -238,8 +238,10 @@ final class MountedImage {
       guard result == SQLITE_OK else { return result }
     }
     let pages = changedPages.filter { $0 <= pageCount }.sorted()
-    let state = ImageState(
-      position: former.position + Int64(max(1, pages.count)), epoch: former.epoch &+ 1, pageCount: pageCount)
+    let (position, isBeyondEnd) = former.position.addingReportingOverflow(Int64(max(1, pages.count)))
+    // No history comes that far: the stored position is not one.
+    guard !isBeyondEnd else { return SQLITE_CORRUPT }
+    let state = ImageState(position: position, epoch: former.epoch &+ 1, pageCount: pageCount)
     do {
       try statements.append(state, pages: pages, compacting: compactions.isDue())
     } catch { return Self.result(error) }
