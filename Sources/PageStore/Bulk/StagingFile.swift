@@ -73,12 +73,7 @@ final class StagingFile: Sendable {
     let head = try session.value("SELECT data FROM head WHERE page = 1")
     guard let bytes = head.blob else { throw ImageCheck.invalid(replica, "page 1 cannot be read") }
     try ImageCheck.header(bytes, replica)
-    if let header = unsafe DatabaseHeader(page: bytes.span.bytes), let pageCount = header.pageCount,
-      pageCount != target.pageCount
-    {
-      throw ImageCheck.invalid(
-        replica, "the header of the image says \(pageCount) pages, \(target.pageCount) were sent")
-    }
+    try ImageCheck.size(in: bytes, pageCount: target.pageCount, replica)
     let changeCounter = unsafe bytes.span.bytes.bigEndianUInt32(at: ImageHeader.changeCounterOffset)
     let state = ImageState(position: target.position, epoch: changeCounter, pageCount: target.pageCount)
     try session.transaction(.immediate) { session in
