@@ -43,7 +43,16 @@ extension ConnectionFactory {
     case .writer where container != nil: try Self.set("journal_mode", "MEMORY", expecting: "memory", handle)
     case .writer: try Self.set("journal_mode", "WAL", expecting: "wal", handle)
     }
-    guard unsafe Authorizer.install(on: database) == SQLITE_OK else {
+    // A container below an image runs nothing but our own statements.
+    let isGuarded: Bool
+    if let limits = configuration.clientLimits, container != nil {
+      let clientGuard = ClientGuard(limits: limits)
+      handle.clientGuard = clientGuard
+      isGuarded = unsafe clientGuard.install(on: database)
+    } else {
+      isGuarded = unsafe Authorizer.install(on: database) == SQLITE_OK
+    }
+    guard isGuarded else {
       throw EncryptedStorageError(
         .cipherUnavailable, operation: "open", file: handle.path, detail: "SQLite refused the authorizer")
     }

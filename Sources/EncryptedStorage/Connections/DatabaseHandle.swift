@@ -10,6 +10,8 @@ internal import CSQLCipher
   let path: String
   private(set) var pointer: OpaquePointer?
   private(set) var interrupter = Interrupter()
+  /// What SQLite's callbacks point to, on a connection that serves clients.
+  var clientGuard: ClientGuard?
   /// Set while a rollback must run although the task is cancelled.
   var isIgnoringCancellation = false
   /// Set when a rollback failed: the connection then refuses everything, rather than stay half-open.

@@ -258,6 +258,23 @@ public final class Session {
   /// Size of the log after which it is emptied: 1000 frames of 4 KiB, SQLite's own default.
   private static let logByteCount: Int64 = 1000 * 4120
 
+  // MARK: - Statements of clients
+
+  /// Set on a connection that serves clients.
+  package var clientGuard: ClientGuard? { handle.clientGuard }
+
+  /// Takes the writer lock for a statement that writes, as ``locking(_:_:)`` does; but not on behalf of a task.
+  func lockForClient(_ statement: Statement) throws(EncryptedStorageError) {
+    if !statement.isReadOnly { try writerLock?.acquire() }
+  }
+
+  /// Gives the writer lock up when a statement has ended, unless its transaction goes on.
+  func unlockAfterTransaction() {
+    guard let writerLock, writerLock.isHeld, !isInTransaction else { return }
+    emptyLargeLog()
+    writerLock.release()
+  }
+
   // MARK: - Running
 
   private func run(_ statement: Statement) throws(EncryptedStorageError) {
@@ -277,10 +294,7 @@ public final class Session {
     defer {
       statement.reset()
       if let busyTimeout { handle.setBusyTimeout(busyTimeout) }
-      if let writerLock, writerLock.isHeld, !isInTransaction {
-        emptyLargeLog()
-        writerLock.release()
-      }
+      unlockAfterTransaction()
     }
     if let rest { busyTimeout = try handle.limitBusyTimeout(to: rest) }
     try steps()
@@ -332,6 +346,15 @@ public final class Session {
 
   /// The first statement of `sql` and what follows it; no statement when only comments and white space are left.
   private func compile(_ sql: Substring) throws(EncryptedStorageError) -> (statement: Statement?, rest: Substring) {
+    let (result, statement, rest) = try compileFirst(sql)
+    guard result == SQLITE_OK else { throw handle.error(result, operation: "prepare") }
+    return (statement, rest)
+  }
+
+  /// The same with SQLite's result code, for callers that ask SQLite itself what was wrong.
+  func compileFirst(
+    _ sql: Substring
+  ) throws(EncryptedStorageError) -> (result: Int32, statement: Statement?, rest: Substring) {
     let database = try unsafe handle.opened("prepare")
     var rest = sql
     while !rest.isEmpty {
@@ -347,16 +370,16 @@ public final class Session {
           return result
         }
       }
-      guard result == SQLITE_OK else { throw handle.error(result, operation: "prepare") }
+      guard result == SQLITE_OK else { return (result, nil, rest) }
       let boundary = text.utf8.index(text.utf8.startIndex, offsetBy: min(consumed, text.utf8.count))
       let used = String(text[..<boundary])
       rest = text[boundary...]
       if let compiled = unsafe compiled {
-        return (unsafe Statement(handle: handle, statement: compiled, sql: used), rest)
+        return (result, unsafe Statement(handle: handle, statement: compiled, sql: used), rest)
       }
       if consumed == 0 { break }
     }
-    return (nil, rest)
+    return (SQLITE_OK, nil, rest)
   }
 
   /// Keeps a statement; the oldest one goes when the cache is full.
