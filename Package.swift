@@ -22,6 +22,7 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
@@ -59,7 +60,9 @@ let package = Package(
       name: "Primary",
       dependencies: [
         "LibSQLProtocol", "PageStore", "EncryptedStorage", "EncryptionKeys", "COpenSSL",
+        .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -127,6 +130,16 @@ let package = Package(
     .testTarget(
       name: "LibSQLProtocolTests",
       dependencies: ["LibSQLProtocol", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "PrimaryTests",
+      dependencies: [
+        "Primary", "LibSQLProtocol", "PageStore", "EncryptedStorage", "EncryptionKeys", "TestSupport",
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "HummingbirdCore", package: "hummingbird"),
+        .product(name: "NIOCore", package: "swift-nio"),
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "VerificationTests",
