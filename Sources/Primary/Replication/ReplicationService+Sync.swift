@@ -16,8 +16,10 @@ extension ReplicationService {
   func respond(to route: SyncRoute, _ body: RequestBody, _ right: AccessRight) async throws -> Response {
     switch route {
     case .info:
-      let generation = try await pool.state().generation.number
-      guard let info = SyncInfo(currentGeneration: generation) else { throw ReplicationFailure.foreignHistory }
+      let state = try await pool.state()
+      guard let info = SyncInfo(currentGeneration: state.generation.number, database: state.identity) else {
+        throw ReplicationFailure.foreignHistory
+      }
       return Self.json(info.encoded)
     case .export(let generation): return try await export(generation)
     case .pull(let range): return try await pull(range)
