@@ -1,3 +1,4 @@
+internal import EncryptedStorage
 internal import HTTPTypes
 internal import Hummingbird
 internal import HummingbirdCore
@@ -16,8 +17,15 @@ extension ReplicationService {
   func respond(to route: SyncRoute, _ body: RequestBody, _ right: AccessRight) async throws -> Response {
     switch route {
     case .info:
-      let generation = try await pool.state().generation.number
-      guard let info = SyncInfo(currentGeneration: generation) else { throw ReplicationFailure.foreignHistory }
+      var state = try await pool.state()
+      if state.isGenerationDue {
+        // A new replica would get all frames of a long generation of pushes. While a writer is busy it does.
+        do { try await pushes.beginGenerationIfDue() } catch let error as EncryptedStorageError where error.code == .busy {}
+        state = try await pool.state()
+      }
+      guard let info = SyncInfo(currentGeneration: state.generation.number) else {
+        throw ReplicationFailure.foreignHistory
+      }
       return Self.json(info.encoded)
     case .export(let generation): return try await export(generation)
     case .pull(let range): return try await pull(range)
