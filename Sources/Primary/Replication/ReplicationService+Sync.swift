@@ -53,7 +53,7 @@ extension ReplicationService {
     var pages = ChangedPages.all(pageCount: pageCount)
     // A file has the page that SQLite never writes, too.
     pages.insertUnwritten()
-    let stream = PageStream(snapshot: snapshot, pages: pages, tally: tally) { item, buffer in
+    let stream = PageStream(source: PageSource(snapshot), pages: pages, tally: tally) { item, buffer in
       buffer.writeBytes(item.page.bytes)
     }
     return try await stream.response("application/octet-stream", byteCount: Int(pageCount) * PageFormat.pageSize)
@@ -135,7 +135,7 @@ extension ReplicationService {
     }
     let pages = try await closing(snapshot) { try await snapshot.changedPages(since: position) }
     let stream = PageStream(
-      snapshot: snapshot, pages: pages, paddingCount: max(0, Int(frameCount) - pages.count), tally: tally
+      source: PageSource(snapshot), pages: pages, paddingCount: max(0, Int(frameCount) - pages.count), tally: tally
     ) { item, buffer in
       let frame = WALFrame(
         pageNumber: item.page.number, sizeAfter: item.isLast ? image.pageCount : 0, page: item.page.bytes)
