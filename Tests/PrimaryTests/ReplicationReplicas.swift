@@ -153,3 +153,57 @@ struct LogReplica {
     if cursor.pendingFrameCount == 0 { image.forget() }
   }
 }
+
+/// A replica of Turso's kind.
+struct PullReplica {
+  var image = ReplicaImage()
+  private(set) var revision = ""
+  /// Pages that the last pull brought.
+  private(set) var pageCount = 0
+
+  mutating func pull(_ primary: ReplicationPrimary, longPoll: UInt32 = 0) async throws {
+    var request = PullUpdatesRequest()
+    request.clientRevision = revision
+    request.longPollTimeout = longPoll
+    let header = try await add(try await primary.send(.pullUpdates, request.encoded))
+    revision = header.serverRevision
+    try image.commit(pageCount: UInt32(header.pageCount))
+  }
+
+  /// A first pull in parts of `length` pages, all at one revision.
+  mutating func bootstrap(
+    _ primary: ReplicationPrimary, length: UInt32, between: () async throws -> Void
+  ) async throws {
+    var request = PullUpdatesRequest()
+    var first: UInt32 = 0
+    var size: UInt32 = 1
+    while first < size {
+      request.pages = PageSet([first...(first + length - 1)])
+      let header = try await add(try await primary.send(.pullUpdates, request.encoded))
+      #expect(revision.isEmpty || header.serverRevision == revision)
+      #expect(first == 0 || UInt32(header.pageCount) == size)
+      revision = header.serverRevision
+      request.serverRevision = revision
+      size = UInt32(header.pageCount)
+      first += length
+      try await between()
+    }
+    try image.commit(pageCount: size)
+  }
+
+  mutating func add(_ answer: Answer) async throws -> PullUpdatesHeader {
+    try #require(answer.status == 200, "\(answer.status) \(String(decoding: answer.body, as: UTF8.self))")
+    var reader = PullUpdatesReader()
+    reader.append(answer.body)
+    pageCount = 0
+    while let event = try reader.next() {
+      guard case .page(let page) = event else { continue }
+      image.add(page.pageNumber, page.page)
+      pageCount += 1
+    }
+    try reader.finish()
+    let header = try #require(reader.header)
+    #expect(header.pageEncoding == .raw && header.databaseProtocol == .pages)
+    return header
+  }
+}

@@ -44,6 +44,10 @@ package struct ChangedPages: Sendable {
     count -= 1
   }
 
+  package func contains(_ page: UInt32) -> Bool {
+    page <= pageCount && words[Int(page / 64)] & (1 << UInt64(page % 64)) != 0
+  }
+
   /// Takes out the pages that are not wanted.
   package mutating func formIntersection(where isWanted: (UInt32) -> Bool) {
     var page: UInt32 = 0

@@ -23,13 +23,11 @@ struct PageStream: Sendable {
     let isLast: Bool
   }
 
-  let snapshot: StoreSnapshot
+  let source: PageSource
   let pages: ChangedPages
   var order = Order.ascending
   /// How often the last page is sent once more, to reach a number of frames.
   var paddingCount = 0
-  /// Closed at the end of the answer; false for a snapshot that others read too.
-  var closesSnapshot = true
   let tally: ReplicationCounters.Tally
   /// Before the first page, and after the last.
   var head: [UInt8] = []
@@ -52,17 +50,17 @@ struct PageStream: Sendable {
       do {
         try await forEachRun { run in for item in run { encode(item, &body) } }
       } catch {
-        await close()
+        await source.close()
         throw error
       }
-      await close()
+      await source.close()
       body.writeBytes(tail)
       return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: body))
     }
     return Response(
       status: .ok, headers: headers,
       body: ResponseBody(contentLength: byteCount) { writer in
-        let watch = StallWatch(snapshot, closesSnapshot)
+        let watch = StallWatch(source)
         do {
           var buffer = ByteBuffer(bytes: head)
           try await forEachRun { run in
@@ -71,22 +69,18 @@ struct PageStream: Sendable {
             buffer.clear()
             watch.noteProgress()
           }
-          await close()
+          await source.close()
           watch.end()
           if !tail.isEmpty { try await writer.write(ByteBuffer(bytes: tail)) }
         } catch {
           // Thrown on: the connection is closed before the end of the body, which the client notices.
           watch.end()
-          await close()
+          await source.close()
           tally.add(to: \.streamsAborted)
           throw error
         }
         try await writer.finish(nil)
       })
-  }
-
-  private func close() async {
-    if closesSnapshot { await snapshot.close() }
   }
 
   /// Reads the pages run by run, and hands them on with their places.
@@ -109,7 +103,7 @@ struct PageStream: Sendable {
       }
       guard let lowest = numbers.first, let highest = numbers.last else { break }
       edge = order == .ascending ? highest : lowest
-      var run = try await snapshot.read(numbers)
+      var run = try await source.read(numbers)
       if order == .descending { run.reverse() }
       last = run.last
       tally.add(run.count, to: \.framesServed)
@@ -124,21 +118,48 @@ struct PageStream: Sendable {
   }
 }
 
+/// One answer's hold on a snapshot.
+final class PageSource: Sendable {
+  private let snapshot: Mutex<StoreSnapshot?>
+  private let isShared: Bool
+
+  /// - Parameter isShared: others read the snapshot too; it is let go of at the end, not closed.
+  init(_ snapshot: StoreSnapshot, isShared: Bool = false) {
+    self.snapshot = Mutex(snapshot)
+    self.isShared = isShared
+  }
+
+  /// - Throws: as ``StoreSnapshot/read(_:)``; `.closed` after ``close()``.
+  func read(_ numbers: [UInt32]) async throws -> [Page] {
+    guard let snapshot = snapshot.withLock({ $0 }) else {
+      throw EncryptedStorageError(.closed, operation: "read", detail: "the answer took too long")
+    }
+    return try await snapshot.read(numbers)
+  }
+
+  func close() async {
+    let held = snapshot.withLock { held in
+      defer { held = nil }
+      return held
+    }
+    if !isShared { await held?.close() }
+  }
+}
+
 /// Closes the snapshot of an answer that makes no progress: a client that stops reading must not keep the log of the store
 /// growing.
 private final class StallWatch: Sendable {
   private let progress = Mutex<UInt64>(0)
   private let task = Mutex<Task<Void, Never>?>(nil)
 
-  init(_ snapshot: StoreSnapshot, _ isActive: Bool) {
-    guard isActive else { return }
+  init(_ source: PageSource) {
     let watching = Task { [weak self] in
       var seen: UInt64?
       while let now = self?.progress.withLock({ $0 }), now != seen {
         seen = now
         do { try await Task.sleep(for: PageStream.stallLimit) } catch { return }
       }
-      await snapshot.close()
+      await source.close()
     }
     task.withLock { $0 = watching }
   }

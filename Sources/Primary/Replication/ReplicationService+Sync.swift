@@ -1,3 +1,4 @@
+internal import EncryptedStorage
 internal import HTTPTypes
 internal import Hummingbird
 internal import HummingbirdCore
@@ -16,7 +17,12 @@ extension ReplicationService {
   func respond(to route: SyncRoute, _ body: RequestBody, _ right: AccessRight) async throws -> Response {
     switch route {
     case .info:
-      let state = try await pool.state()
+      var state = try await pool.state()
+      if state.isGenerationDue {
+        // A new replica would get all frames of a long generation of pushes. While a writer is busy it does.
+        do { try await pushes.beginGenerationIfDue() } catch let error as EncryptedStorageError where error.code == .busy {}
+        state = try await pool.state()
+      }
       guard let info = SyncInfo(currentGeneration: state.generation.number, database: state.identity) else {
         throw ReplicationFailure.foreignHistory
       }
@@ -47,7 +53,7 @@ extension ReplicationService {
     var pages = ChangedPages.all(pageCount: pageCount)
     // A file has the page that SQLite never writes, too.
     pages.insertUnwritten()
-    let stream = PageStream(snapshot: snapshot, pages: pages, tally: tally) { item, buffer in
+    let stream = PageStream(source: PageSource(snapshot), pages: pages, tally: tally) { item, buffer in
       buffer.writeBytes(item.page.bytes)
     }
     return try await stream.response("application/octet-stream", byteCount: Int(pageCount) * PageFormat.pageSize)
@@ -129,7 +135,7 @@ extension ReplicationService {
     }
     let pages = try await closing(snapshot) { try await snapshot.changedPages(since: position) }
     let stream = PageStream(
-      snapshot: snapshot, pages: pages, paddingCount: max(0, Int(frameCount) - pages.count), tally: tally
+      source: PageSource(snapshot), pages: pages, paddingCount: max(0, Int(frameCount) - pages.count), tally: tally
     ) { item, buffer in
       let frame = WALFrame(
         pageNumber: item.page.number, sizeAfter: item.isLast ? image.pageCount : 0, page: item.page.bytes)

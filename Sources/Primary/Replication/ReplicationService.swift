@@ -20,6 +20,8 @@ struct ReplicationService: Sendable {
     var servesSync = true
     /// Snapshots at a time; who wants one more waits.
     var snapshotCountLimit = 32
+    /// How long a snapshot that a replica of Turso reads in several requests is kept after its last use.
+    var pinExpiry: Duration = .seconds(30)
   }
 
   let pool: SnapshotPool
@@ -27,6 +29,7 @@ struct ReplicationService: Sendable {
   let tally = ReplicationCounters.Tally()
   let notifier = CommitNotifier()
   let pushes: PushReceiver
+  let pinned: PinnedSnapshots
   /// Of this process: clients of V1 say Hello again after a restart.
   let sessionToken: String
 
@@ -36,6 +39,7 @@ struct ReplicationService: Sendable {
   init(path: String, factory: ConnectionFactory, options: Options = Options()) async throws {
     pool = try await SnapshotPool.open(path, factory: factory, countLimit: options.snapshotCountLimit)
     pushes = PushReceiver(path: path, factory: factory)
+    pinned = PinnedSnapshots(expiry: options.pinExpiry)
     self.options = options
     sessionToken = PrimaryState.makeIdentity()
   }
@@ -53,6 +57,7 @@ struct ReplicationService: Sendable {
   /// Closes the store. Answers that are being sent break off when they need another page.
   func close() async {
     await pushes.close()
+    await pinned.close()
     await pool.close()
   }
 
@@ -71,7 +76,7 @@ struct ReplicationService: Sendable {
       case .sync(let route):
         guard options.servesSync else { throw ReplicationFailure(.notFound, .unimplemented, "there is no V2 here") }
         return try await respond(to: route, body, right)
-      case .pullUpdates: throw ReplicationFailure(.notFound, .unimplemented, "not here yet")
+      case .pullUpdates: return try await pullUpdates(body)
       }
     } catch {
       try Task.checkCancellation()
