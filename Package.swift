@@ -18,10 +18,12 @@ let package = Package(
   products: [
     .library(name: "EncryptedStorage", targets: ["EncryptedStorage", "EncryptionKeys"]),
     .executable(name: "albergue-crypt", targets: ["albergue-crypt"]),
+    .executable(name: "albergue-primary", targets: ["albergue-primary"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-async-algorithms", from: "1.1.4"),
     .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
@@ -61,6 +63,7 @@ let package = Package(
       name: "Primary",
       dependencies: [
         "LibSQLProtocol", "PageStore", "EncryptedStorage", "EncryptionKeys", "COpenSSL",
+        .product(name: "AsyncAlgorithms", package: "swift-async-algorithms"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "HummingbirdCore", package: "hummingbird"),
@@ -85,6 +88,14 @@ let package = Package(
       name: "albergue-crypt",
       dependencies: [
         "CommandSupport", "Verification", "PageStore", "EncryptedStorage", "EncryptionKeys",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: strict),
+    .executableTarget(
+      name: "albergue-primary",
+      dependencies: [
+        "CommandSupport", "Primary", "PageStore", "EncryptedStorage", "EncryptionKeys",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],

@@ -12,6 +12,8 @@ public struct PrimaryLimits: Sendable, Equatable {
   public var connectionWaitingTime: Duration = .seconds(5)
   /// Connections to the database at a time; streams share them.
   public var connectionCount = 16
+  /// Page cache of each connection's container, in KiB.
+  public var cacheKibibytes = 4096
   /// Streams at a time.
   public var streamCount = 10_000
   /// How long the body of a request may take to arrive.

@@ -86,9 +86,12 @@ public final class ConnectionFactory: Sendable {
   }
 
   /// The same factory, with another way to mount page stores.
-  package func mounting(_ mounting: any ImageMounting) -> ConnectionFactory {
+  package func mounting(_ mounting: any ImageMounting) -> ConnectionFactory { configured { $0.mounting = mounting } }
+
+  /// The same factory with other settings.
+  package func configured(_ change: (inout Configuration) -> Void) -> ConnectionFactory {
     var configuration = configuration
-    configuration.mounting = mounting
+    change(&configuration)
     return ConnectionFactory(
       candidates: candidates, pinnedProfile: pinnedProfile, creationProfile: creationProfile,
       configuration: configuration, logger: logger)

@@ -8,9 +8,9 @@ internal import NIOCore
 ///
 /// Source: the Hrana 3 specification, "Hrana over HTTP"; docs/primary.md for what official clients expect beyond it.
 struct HranaRoutes: Sendable {
-  let streams: StreamTable
+  let gate: Gate
   let limits: PrimaryLimits
-  let authorize: @Sendable (HTTPFields) throws -> AccessRight
+  let metrics: PrimaryMetrics
 
   func add(to router: Router<PrimaryContext>) {
     for version in ["v2", "v3"] {
@@ -25,16 +25,18 @@ struct HranaRoutes: Sendable {
   // MARK: - Streams
 
   private func pipeline(_ request: Request) async throws -> Response {
-    let (message, right) = try await read(Hrana.PipelineRequest.self, request)
+    let (message, admission) = try await read(Hrana.PipelineRequest.self, request)
     // What follows a close has no stream.
     if let close = message.requests.firstIndex(of: .close), close < message.requests.count - 1 {
       throw HTTPFailure(.badRequest, "a pipeline has requests after its close request")
     }
+    let streams = admission.database.streams
     let lease: StreamTable.Lease
-    do { lease = try await streams.lease(message.baton, right) } catch StreamTable.Refusal.expired {
+    do { lease = try await streams.lease(message.baton, admission.right) } catch StreamTable.Refusal.expired {
       return json(Self.lost(message))
     }
     let (results, stored, situation) = await lease.connection.run(message.requests, lease.stored)
+    for case .error(let error) in results { metrics.failed(error.code) }
     let isClosed = message.requests.last == .close
     await streams.release(lease, stored: stored, situation, closing: isClosed)
     return json(Hrana.PipelineResponse(baton: isClosed ? nil : lease.nextBaton, results: results))
@@ -48,9 +50,10 @@ struct HranaRoutes: Sendable {
   }
 
   private func cursor(_ request: Request) async throws -> Response {
-    let (message, right) = try await read(Hrana.CursorRequest.self, request)
+    let (message, admission) = try await read(Hrana.CursorRequest.self, request)
+    let streams = admission.database.streams
     let lease: StreamTable.Lease
-    do { lease = try await streams.lease(message.baton, right) } catch StreamTable.Refusal.expired {
+    do { lease = try await streams.lease(message.baton, admission.right) } catch StreamTable.Refusal.expired {
       let entry = Hrana.CursorEntry.stepError(step: 0, error: SQLFailure.streamExpired)
       return lines(Hrana.CursorResponse(baton: nil).encoded() + [newline] + entry.encoded() + [newline])
     }
@@ -97,19 +100,20 @@ struct HranaRoutes: Sendable {
   // MARK: - Without streams
 
   private func execute(_ request: Request) async throws -> Response {
-    let (message, right) = try await read(Hrana.ExecuteRequest.self, request)
-    guard case .execute(let result) = try await run(.execute(message.statement), right) else { throw Self.mixedUp }
+    let (message, admission) = try await read(Hrana.ExecuteRequest.self, request)
+    guard case .execute(let result) = try await run(.execute(message.statement), admission) else { throw Self.mixedUp }
     return json(Hrana.ExecuteResponse(result))
   }
 
   private func batch(_ request: Request) async throws -> Response {
-    let (message, right) = try await read(Hrana.BatchRequest.self, request)
-    guard case .batch(let result) = try await run(.batch(message.batch), right) else { throw Self.mixedUp }
+    let (message, admission) = try await read(Hrana.BatchRequest.self, request)
+    guard case .batch(let result) = try await run(.batch(message.batch), admission) else { throw Self.mixedUp }
     return json(Hrana.BatchResponse(result))
   }
 
-  private func run(_ request: Hrana.StreamRequest, _ right: AccessRight) async throws -> Hrana.StreamResponse {
-    let lease = try await streams.lease(nil, right)
+  private func run(_ request: Hrana.StreamRequest, _ admission: Gate.Admission) async throws -> Hrana.StreamResponse {
+    let streams = admission.database.streams
+    let lease = try await streams.lease(nil, admission.right)
     let (results, stored, situation) = await lease.connection.run([request], lease.stored)
     await streams.release(lease, stored: stored, situation, closing: true)
     switch results.first {
@@ -125,10 +129,10 @@ struct HranaRoutes: Sendable {
 
   // MARK: - Bodies
 
-  private func read<M: HranaMessage>(_: M.Type, _ request: Request) async throws -> (M, AccessRight) {
-    let right = try authorize(request.headers)
+  private func read<M: HranaMessage>(_: M.Type, _ request: Request) async throws -> (M, Gate.Admission) {
+    let admission = try await gate.admit(request.headers)
     let bytes = try await request.bytes(upTo: limits.requestByteCount, within: limits.requestTime)
-    do throws(JSONMessageError) { return (try M(decoding: bytes), right) } catch {
+    do throws(JSONMessageError) { return (try M(decoding: bytes), admission) } catch {
       throw HTTPFailure(
         .badRequest, Hrana.ProtocolError(message: "the request is not valid: \(error)", code: "PROTOCOL_ERROR"))
     }

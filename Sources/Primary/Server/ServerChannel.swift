@@ -1,3 +1,4 @@
+internal import HTTPTypes
 internal import Hummingbird
 internal import HummingbirdCore
 internal import LibSQLProtocol
@@ -15,7 +16,7 @@ struct ServerChannel: ServerChildChannel, HTTPChannelHandler {
 
   enum Negotiated: Sendable {
     case http(HTTPConnection)
-    case socket(SocketConnection)
+    case socket(SocketConnection, HTTPFields)
   }
 
   struct Value: ServerChildChannelValue {
@@ -24,7 +25,7 @@ struct ServerChannel: ServerChildChannel, HTTPChannelHandler {
   }
 
   let responder: HTTPChannelHandler.Responder
-  let serveSocket: @Sendable (SocketConnection, Logger) async -> Void
+  let serveSocket: @Sendable (SocketConnection, HTTPFields, Logger) async -> Void
   let limits: PrimaryLimits
 
   /// Parts that a message of Hrana may come in.
@@ -40,14 +41,16 @@ struct ServerChannel: ServerChildChannel, HTTPChannelHandler {
           return channel.eventLoop.makeSucceededFuture(
             chosen.map { ["Sec-WebSocket-Protocol": $0.rawValue] })
         },
-        upgradePipelineHandler: { channel, _ in
+        upgradePipelineHandler: { channel, head in
           channel.eventLoop.makeCompletedFuture {
             try channel.pipeline.syncOperations.addHandlers(
               NIOWebSocketFrameAggregator(
                 minNonFinalFragmentSize: 0, maxAccumulatedFrameCount: Self.fragmentCountMax,
                 maxAccumulatedFrameSize: limits.requestByteCount),
               StalledWriteHandler(limits.stalledWriteTime))
-            return .socket(try NIOAsyncChannel(wrappingChannelSynchronously: channel))
+            return .socket(
+              try NIOAsyncChannel(wrappingChannelSynchronously: channel),
+              HTTPFields(head.headers, splitCookie: false))
           }
         })
       var upgrade = NIOUpgradableHTTPServerPipelineConfiguration(
@@ -75,7 +78,7 @@ struct ServerChannel: ServerChildChannel, HTTPChannelHandler {
     do {
       switch try await value.negotiated.get() {
       case .http(let connection): await handleHTTP(asyncChannel: connection, logger: logger)
-      case .socket(let connection): await serveSocket(connection, logger)
+      case .socket(let connection, let headers): await serveSocket(connection, headers, logger)
       }
     } catch {
       logger.debug("a connection ended before its first request")

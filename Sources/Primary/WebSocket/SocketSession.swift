@@ -9,19 +9,22 @@ internal import NIOWebSocket
 ///
 /// Source: the Hrana 3 specification, "Hrana over WebSocket".
 struct SocketSession: Sendable {
-  let streams: StreamTable
-  /// The right of a token; nil is no token.
-  let authorize: @Sendable (Hrana.AuthToken?) throws -> AccessRight
+  let gate: Gate
+  let metrics: PrimaryMetrics
 
   /// Serves the socket to its end.
-  func serve(_ connection: ServerChannel.SocketConnection, _ logger: Logger) async {
+  ///
+  /// - Parameter headers: of the request that opened it.
+  func serve(_ connection: ServerChannel.SocketConnection, _ headers: HTTPFields, _ logger: Logger) async {
+    metrics.openedSocket()
+    defer { metrics.closedSocket() }
     do {
       try await connection.executeThenClose { inbound, outbound in
-        let state = SocketState(streams)
+        let state = SocketState()
         do {
           try await withThrowingDiscardingTaskGroup { group in
             for try await frame in inbound {
-              let goesOn = try await receive(frame, state, outbound, &group)
+              let goesOn = try await receive(frame, headers, state, outbound, &group)
               if !goesOn { break }
             }
             await state.finish()
@@ -41,7 +44,7 @@ struct SocketSession: Sendable {
 
   /// - Returns: false when the socket is to be closed.
   private func receive(
-    _ frame: WebSocketFrame, _ state: SocketState, _ outbound: Outbound,
+    _ frame: WebSocketFrame, _ headers: HTTPFields, _ state: SocketState, _ outbound: Outbound,
     _ group: inout ThrowingDiscardingTaskGroup<any Error>
   ) async throws -> Bool {
     switch frame.opcode {
@@ -67,13 +70,16 @@ struct SocketSession: Sendable {
     switch message {
     case .hello(let token):
       do {
-        await state.setRight(try authorize(token))
-        try await send(.helloOK, outbound)
-      } catch let failure as HTTPFailure {
-        try await send(.helloError(Hrana.ProtocolError(message: failure.message, code: "AUTH_FAILED")), outbound)
+        await state.admit(try await gate.admit(hello: token, headers))
+      } catch {
+        let refusal =
+          (error as? AccessError)?.protocolError
+          ?? Hrana.ProtocolError(message: HTTPFailure(error).message, code: "AUTH_FAILED")
+        try await send(.helloError(refusal), outbound)
         try await close(outbound, .policyViolation)
         return false
       }
+      try await send(.helloOK, outbound)
     case .request(let id, let request):
       // A client may send requests before it has read the answer to its hello, not before its hello.
       switch await state.receive(request, id: id) {

@@ -5,8 +5,10 @@ actor SocketState {
   struct Job: Sendable {
     let id: Int32
     let request: Hrana.SocketRequest
-    let right: AccessRight
+    let admission: Gate.Admission
     let stored: StoredSQL
+
+    var table: StreamTable { admission.database.streams }
   }
 
   private struct Cursor {
@@ -15,8 +17,7 @@ actor SocketState {
     let connection: SQLConnection
   }
 
-  private let table: StreamTable
-  private var right: AccessRight?
+  private var admission: Gate.Admission?
   private var pendingCount = 0
   private var streams: [Int32: UInt64] = [:]
   private var cursors: [Int32: Cursor] = [:]
@@ -26,10 +27,8 @@ actor SocketState {
   /// Requests that belong to no stream have a queue of their own.
   private var queues: [Int32?: AsyncStream<Job>.Continuation] = [:]
 
-  init(_ table: StreamTable) { self.table = table }
-
   /// After a hello, the first or a later one.
-  func setRight(_ right: AccessRight) { self.right = right }
+  func admit(_ admission: Gate.Admission) { self.admission = admission }
 
   // MARK: - Order
 
@@ -46,7 +45,7 @@ actor SocketState {
   /// Takes a request in. Stored texts are the socket's, and what they are when a request arrives is what it runs with; so
   /// they are dealt with at once, and everything else in the order of its stream.
   func receive(_ request: Hrana.SocketRequest, id: Int32) -> Arrival {
-    guard let right, pendingCount < Self.pendingCountMax else { return .refused }
+    guard let admission, pendingCount < Self.pendingCountMax else { return .refused }
     switch request {
     case .storeSQL(let number, let sql):
       do throws(ClientError) { try stored.store(sql, as: number) } catch {
@@ -61,7 +60,7 @@ actor SocketState {
     }
     let number = stream(of: request)
     guard queues[number] != nil || queues.count < Self.pendingCountMax else { return .refused }
-    let job = Job(id: id, request: request, right: right, stored: stored)
+    let job = Job(id: id, request: request, admission: admission, stored: stored)
     pendingCount += 1
     if let queue = queues[number] {
       queue.yield(job)
@@ -94,7 +93,7 @@ actor SocketState {
 
   func closeStreams() async {
     for cursor in cursors.values { await cursor.answer.finish() }
-    for stream in streams.values { await table.close(stream: stream) }
+    for stream in streams.values { await admission?.database.streams.close(stream: stream) }
     cursors.removeAll()
     streams.removeAll()
   }
@@ -119,14 +118,14 @@ actor SocketState {
     switch job.request {
     case .openStream(let number):
       guard streams[number] == nil else { throw Self.error("stream \(number) is open already") }
-      streams[number] = try await table.openSocketStream(job.right)
+      streams[number] = try await job.table.openSocketStream(job.admission.right)
       return .openStream
     case .closeStream(let number):
       for (id, cursor) in cursors where cursor.stream == number {
         cursors[id] = nil
         await cursor.answer.finish()
       }
-      if let stream = streams.removeValue(forKey: number) { await table.close(stream: stream) }
+      if let stream = streams.removeValue(forKey: number) { await job.table.close(stream: stream) }
       return .closeStream
     case .storeSQL: return .storeSQL
     case .closeSQL: return .closeSQL
@@ -170,9 +169,9 @@ actor SocketState {
     guard !cursors.values.contains(where: { $0.stream == number }) else {
       throw Self.error("stream \(number) has an open cursor")
     }
-    let lease = try await table.lease(stream: stream)
+    let lease = try await job.table.lease(stream: stream)
     let (results, _, situation) = await lease.connection.run([request], job.stored)
-    await table.release(lease, stored: lease.stored, situation)
+    await job.table.release(lease, stored: lease.stored, situation)
     switch results.first {
     case .ok(let response): return response
     case .error(let error): throw ClientError(error)
@@ -185,8 +184,8 @@ actor SocketState {
     guard cursors[id] == nil, !cursors.values.contains(where: { $0.stream == number }) else {
       throw Self.error("stream \(number) has an open cursor, or cursor \(id) is open already")
     }
-    let lease = try await table.lease(stream: stream)
-    let answer = CursorAnswer(lease, table)
+    let lease = try await job.table.lease(stream: stream)
+    let answer = CursorAnswer(lease, job.table)
     if let error = await lease.connection.openCursor(batch, job.stored) {
       await answer.finish()
       throw ClientError(error)

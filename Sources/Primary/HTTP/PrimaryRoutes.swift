@@ -1,0 +1,39 @@
+internal import HTTPTypes
+internal import Hummingbird
+internal import LibSQLProtocol
+internal import NIOCore
+
+/// Every path of the server.
+struct PrimaryRoutes: Sendable {
+  let gate: Gate
+  let source: any DatabaseSource
+  let limits: PrimaryLimits
+  let metrics: PrimaryMetrics
+
+  func router() -> Router<PrimaryContext> {
+    let router = Router(context: PrimaryContext.self)
+    router.add(middleware: AnsweringMiddleware(metrics: metrics))
+    router.get("/health") { _, _ in Response(status: .ok) }
+    router.get("/version") { _, _ in Self.text("albergue-primary 0.1.0\n") }
+    router.get("/metrics") { request, _ in
+      _ = try await gate.admit(request.headers)
+      return Self.text(metrics.text(await gauges()), "text/plain; version=0.0.4")
+    }
+    HranaRoutes(gate: gate, limits: limits, metrics: metrics).add(to: router)
+    return router
+  }
+
+  private func gauges() async -> [(name: String, help: String, value: Double)] {
+    guard let database = await source.openDatabase() else { return [] }
+    let counts = await database.streams.counts
+    return [
+      ("streams", "Streams open now.", Double(counts.streams)),
+      ("transactions", "Streams in a transaction now.", Double(counts.transactions)),
+      ("connections", "Connections to the database open now.", Double(counts.connections)),
+    ]
+  }
+
+  private static func text(_ text: String, _ type: String = "text/plain") -> Response {
+    Response(status: .ok, headers: [.contentType: type], body: .init(byteBuffer: ByteBuffer(string: text)))
+  }
+}
