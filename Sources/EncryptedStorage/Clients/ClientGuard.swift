@@ -128,7 +128,8 @@ package final class ClientGuard: Sendable {
 
   /// Functions that load code or touch files, in a library that has them.
   private static let refusedFunctions: Set<String> = [
-    "load_extension", "fts3_tokenizer", "readfile", "writefile", "edit", "fsdir", "lsdir", "zipfile", "sqlar_uncompress",
+    "load_extension", "fts3_tokenizer", "readfile", "writefile", "edit", "fsdir", "lsdir", "zipfile",
+    "sqlar_uncompress",
   ]
 
   /// Tables that live in the database itself.
@@ -174,7 +175,8 @@ enum ClientPragma: Equatable {
     "legacy_alter_table", "recursive_triggers", "reverse_unordered_selects",
   ]
   private static let readable: Set<String> = [
-    "analysis_limit", "busy_timeout", "cache_size", "data_version", "freelist_count", "journal_mode", "journal_size_limit",
+    "analysis_limit", "busy_timeout", "cache_size", "data_version", "freelist_count", "journal_mode",
+    "journal_size_limit",
     "locking_mode", "max_page_count", "mmap_size", "page_count", "page_size", "query_only", "schema_version",
     "secure_delete", "synchronous", "temp_store", "threads", "trusted_schema", "wal_autocheckpoint", "writable_schema",
   ]

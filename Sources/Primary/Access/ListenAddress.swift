@@ -89,3 +89,13 @@ package enum ListenError: Error, Sendable, Hashable {
     }
   }
 }
+
+extension ListenAddress {
+  /// The same address with the port that the system chose.
+  func with(port: Int) -> ListenAddress { ListenAddress(host: host, port: port) }
+
+  private init(host: String, port: Int) {
+    self.host = host
+    self.port = port
+  }
+}

@@ -20,6 +20,7 @@ struct PrimaryRoutes: Sendable {
       return Self.text(metrics.text(await gauges()), "text/plain; version=0.0.4")
     }
     HranaRoutes(gate: gate, limits: limits, metrics: metrics).add(to: router)
+    ProxyRoutes(gate: gate, limits: limits, metrics: metrics, position: { _ in nil }).add(to: router)
     return router
   }
 

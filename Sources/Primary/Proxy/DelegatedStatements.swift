@@ -33,7 +33,9 @@ actor DelegatedStatements {
       // Such as an answer that is too large: every step says so.
       return (program.steps.map { _ in .failure(Self.error(error)) }, state)
     case .ok:
-      return (program.steps.map { _ in .failure(ProxyError(.internal, message: "the server mixed up its answers")) }, state)
+      return (
+        program.steps.map { _ in .failure(ProxyError(.internal, message: "the server mixed up its answers")) }, state
+      )
     }
   }
 

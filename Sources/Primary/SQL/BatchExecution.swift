@@ -8,7 +8,7 @@ final class BatchExecution {
   enum Event {
     case stepBegin(step: Int, columns: [Hrana.Column])
     case row([Hrana.Value])
-    case stepEnd(changeCount: UInt64, insertedRowID: Int64?)
+    case stepEnd(changeCount: UInt64, insertedRowID: Int64?, time: Duration)
     case stepError(step: Int, error: Hrana.ProtocolError)
   }
 
@@ -20,7 +20,7 @@ final class BatchExecution {
   private let right: AccessRight
   private var clock: TransactionClock
   private var outcomes: [Outcome] = []
-  private var current: (statement: ClientStatement, wantsRows: Bool)?
+  private var current: (statement: ClientStatement, wantsRows: Bool, start: ContinuousClock.Instant)?
   /// Whether something other than reading has been begun.
   private(set) var hasWritten = false
 
@@ -39,7 +39,7 @@ final class BatchExecution {
 
   /// What happens next; nil when all steps are done. A skipped step is silent.
   func next() -> Event? {
-    if let (statement, wantsRows) = current { return advance(statement, wantsRows: wantsRows) }
+    if let (statement, wantsRows, start) = current { return advance(statement, wantsRows: wantsRows, since: start) }
     while outcomes.count < steps.count {
       let step = steps[outcomes.count]
       guard step.condition.map(holds) ?? true else {
@@ -63,6 +63,7 @@ final class BatchExecution {
   private func begin(_ statement: Hrana.Statement) throws(ClientError) -> Event {
     let sql = try stored.text(statement.sql)
     if let refusal = clock.refusal(of: sql) { throw refusal }
+    let start = ContinuousClock.now
     let compiled = try session.compileOne(sql)
     do throws(ClientError) {
       guard right == .readWrite || compiled.isReadOnly else { throw ClientError(SQLFailure.readOnly) }
@@ -73,11 +74,13 @@ final class BatchExecution {
       compiled.end()
       throw error
     }
-    current = (compiled, statement.wantsRows)
+    current = (compiled, statement.wantsRows, start)
     return .stepBegin(step: outcomes.count, columns: compiled.columns)
   }
 
-  private func advance(_ statement: ClientStatement, wantsRows: Bool) -> Event {
+  private func advance(
+    _ statement: ClientStatement, wantsRows: Bool, since start: ContinuousClock.Instant
+  ) -> Event {
     do throws(StatementFailure) {
       while try statement.step() {
         if wantsRows { return .row((0..<statement.columnCount).map { Hrana.Value(statement.value(at: $0)) }) }
@@ -85,7 +88,8 @@ final class BatchExecution {
     } catch {
       return fail(failure(error))
     }
-    let event = Event.stepEnd(changeCount: statement.changeCount, insertedRowID: statement.insertedRowID)
+    let event = Event.stepEnd(
+      changeCount: statement.changeCount, insertedRowID: statement.insertedRowID, time: ContinuousClock.now - start)
     finish(.ok)
     return event
   }

@@ -115,7 +115,8 @@ actor SQLConnection {
       case .row(let row):
         try budget.spend(row)
         collected.rows.append(row)
-      case .stepEnd(let changeCount, let insertedRowID):
+      case .stepEnd(let changeCount, let insertedRowID, let time):
+        collected.queryDurationMilliseconds = time / .milliseconds(1)
         collected.affectedRowCount = changeCount
         collected.rowsWritten = changeCount
         collected.rowsRead = UInt64(collected.rows.count)
@@ -133,9 +134,9 @@ actor SQLConnection {
     while true {
       let (next, tail) = try session.compileNext(rest)
       guard let statement = next else { return }
-      rest = tail
       defer { statement.end() }
-      if let refusal = clock.refusal(of: script) { throw refusal }
+      if let refusal = clock.refusal(of: rest) { throw refusal }
+      rest = tail
       guard right == .readWrite || statement.isReadOnly else { throw ClientError(SQLFailure.readOnly) }
       if !statement.isReadOnly { hasWritten = true }
       do throws(StatementFailure) {
@@ -281,7 +282,7 @@ extension BatchExecution.Event {
     switch self {
     case .stepBegin(let step, let columns): .stepBegin(step: UInt32(clamping: step), columns: columns)
     case .row(let row): .row(row)
-    case .stepEnd(let changeCount, let insertedRowID):
+    case .stepEnd(let changeCount, let insertedRowID, _):
       .stepEnd(affectedRowCount: changeCount, lastInsertRowID: insertedRowID)
     case .stepError(let step, let error): .stepError(step: UInt32(clamping: step), error: error)
     }

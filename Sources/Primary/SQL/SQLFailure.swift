@@ -6,7 +6,8 @@ internal import LibSQLProtocol
 enum SQLFailure {
   static func error(_ failure: StatementFailure) -> Hrana.ProtocolError {
     switch failure.stop {
-    case .time: return Hrana.ProtocolError(message: "SQLite error: the statement ran too long", code: "SQLITE_INTERRUPT")
+    case .time:
+      return Hrana.ProtocolError(message: "SQLite error: the statement ran too long", code: "SQLITE_INTERRUPT")
     case .instructions:
       return Hrana.ProtocolError(message: "SQLite error: the statement needs too many steps", code: "SQLITE_INTERRUPT")
     case .cancelled: return Hrana.ProtocolError(message: "SQLite error: interrupted", code: "SQLITE_INTERRUPT")

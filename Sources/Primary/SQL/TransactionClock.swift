@@ -30,7 +30,7 @@ struct TransactionClock {
   }
 
   /// What a statement means for a client whose transaction is lost: nil when it may run.
-  mutating func refusal(of sql: String) -> ClientError? {
+  mutating func refusal(of sql: some StringProtocol) -> ClientError? {
     guard isLost else { return nil }
     switch sql.firstKeyword {
     case "BEGIN":

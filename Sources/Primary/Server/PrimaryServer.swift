@@ -113,7 +113,8 @@ private struct Sweeper: Service {
   let source: any DatabaseSource
 
   func run() async throws {
-    for await _ in AsyncTimerSequence(interval: .milliseconds(100), clock: ContinuousClock()).cancelOnGracefulShutdown() {
+    for await _ in AsyncTimerSequence(interval: .milliseconds(100), clock: ContinuousClock()).cancelOnGracefulShutdown()
+    {
       await source.openDatabase()?.streams.sweep()
     }
   }

@@ -12,7 +12,8 @@ final class ProcessSecret: Sendable {
 
   /// - Throws: `.internal` when the system gives no random bytes.
   init() throws(PrimaryError) {
-    key = try unsafe SecretBytes(count: Self.macByteCount) { (buffer: UnsafeMutableRawBufferPointer) throws(PrimaryError) in
+    key = try unsafe SecretBytes(count: Self.macByteCount) {
+      (buffer: UnsafeMutableRawBufferPointer) throws(PrimaryError) in
       guard unsafe RAND_priv_bytes(buffer.assumingMemoryBound(to: UInt8.self).baseAddress, Int32(buffer.count)) == 1
       else { throw PrimaryError(.internal, "OpenSSL gave no random bytes") }
     }

@@ -40,7 +40,9 @@ struct BatonSeal: Sendable {
 
   private static func bytes(digits: String) -> [UInt8]? {
     let values = digits.utf8.prefix(256).map { digit in Character(Unicode.Scalar(digit)).hexDigitValue }
-    guard values.count == 2 * (contentByteCount + ProcessSecret.macByteCount), values.allSatisfy({ $0 != nil }) else { return nil }
+    guard values.count == 2 * (contentByteCount + ProcessSecret.macByteCount), values.allSatisfy({ $0 != nil }) else {
+      return nil
+    }
     return stride(from: 0, to: values.count, by: 2).map { UInt8((values[$0] ?? 0) << 4 | (values[$0 + 1] ?? 0)) }
   }
 

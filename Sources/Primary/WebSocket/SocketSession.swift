@@ -107,4 +107,3 @@ struct SocketSession: Sendable {
     try await outbound.write(WebSocketFrame(fin: true, opcode: .connectionClose, data: data))
   }
 }
-

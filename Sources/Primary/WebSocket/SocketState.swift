@@ -143,7 +143,9 @@ actor SocketState {
       else { throw Self.mixedUp }
       return .describe(result)
     case .getAutocommit(let number):
-      guard case .getAutocommit(let isAutocommit) = try await run(.getAutocommit, number, job) else { throw Self.mixedUp }
+      guard case .getAutocommit(let isAutocommit) = try await run(.getAutocommit, number, job) else {
+        throw Self.mixedUp
+      }
       return .getAutocommit(isAutocommit: isAutocommit)
     case .openCursor(let number, let id, let batch):
       try await openCursor(id, number, batch, job)
@@ -205,7 +207,8 @@ extension StreamTable.Refusal {
   var error: Hrana.ProtocolError {
     switch self {
     case .busy: SQLFailure.tooBusy
-    case .tooMany: Hrana.ProtocolError(message: "the server has as many streams as it may have", code: "TRANSACTION_BUSY")
+    case .tooMany:
+      Hrana.ProtocolError(message: "the server has as many streams as it may have", code: "TRANSACTION_BUSY")
     case .closing, .expired, .invalidBaton: SQLFailure.streamExpired
     }
   }
