@@ -147,7 +147,9 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "PrimaryTests",
-      dependencies: ["Primary", "LibSQLProtocol", "EncryptionKeys", "TestSupport"],
+      dependencies: [
+        "Primary", "LibSQLProtocol", "EncryptionKeys", "TestSupport", "albergue-crypt", "albergue-primary",
+      ],
       exclude: ["Clients"],
       swiftSettings: strict),
     .testTarget(
