@@ -148,7 +148,13 @@ let package = Package(
     .testTarget(
       name: "PrimaryTests",
       dependencies: [
-        "Primary", "LibSQLProtocol", "EncryptionKeys", "TestSupport", "albergue-crypt", "albergue-primary",
+        "Primary", "PageStore", "LibSQLProtocol", "EncryptedStorage", "EncryptionKeys", "TestSupport",
+        "albergue-crypt", "albergue-primary",
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "HummingbirdCore", package: "hummingbird"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOCore", package: "swift-nio"),
       ],
       exclude: ["Clients"],
       swiftSettings: strict),

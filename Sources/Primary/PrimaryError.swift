@@ -10,6 +10,7 @@ public struct PrimaryError: Error, Sendable, CustomStringConvertible {
     case `internal`
   }
 
+  /// What a caller can react to.
   public let code: Code
   /// What was found, in one sentence without a full stop.
   public let detail: String
@@ -23,5 +24,6 @@ public struct PrimaryError: Error, Sendable, CustomStringConvertible {
     self.hint = hint
   }
 
+  /// The detail.
   public var description: String { detail }
 }

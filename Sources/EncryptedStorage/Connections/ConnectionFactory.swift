@@ -322,7 +322,7 @@ public final class ConnectionFactory: Sendable {
       try Opening.run("PRAGMA temp_store=MEMORY; \(script)", on: handle)
       handle.close()
       try output.synchronize()
-      try file.publish()
+      try file.publish(output)
     } catch {
       throw error.naming(file: path)
     }

@@ -241,20 +241,11 @@ public final class Session {
 
   /// Runs `body` while SQLite waits for no lock, and gives the connection back the time limit that it had.
   private func withoutBusyTimeout(_ body: () -> Int32) throws(EncryptedStorageError) -> Int32 {
-    let database = try unsafe handle.opened("checkpoint")
-    // Read each time, since SQL may change it. Not through a statement of the session, which would release the lock.
-    let setting = try Opening.text("PRAGMA busy_timeout", on: handle)
-    guard let milliseconds = Int32(setting) else { throw busyTimeoutIsUnknown }
-    _ = unsafe sqlite3_busy_timeout(database, 0)
+    let milliseconds = try handle.limitBusyTimeout(to: .zero)
     let result = body()
-    _ = unsafe sqlite3_busy_timeout(database, milliseconds)
-    guard try Opening.text("PRAGMA busy_timeout", on: handle) == setting else { throw busyTimeoutIsUnknown }
+    handle.setBusyTimeout(milliseconds)
+    guard try handle.busyTimeout() == milliseconds else { throw handle.busyTimeoutIsUnknown }
     return result
-  }
-
-  private var busyTimeoutIsUnknown: EncryptedStorageError {
-    EncryptedStorageError(
-      .cipherUnavailable, operation: "checkpoint", file: path, detail: "the busy timeout did not take effect")
   }
 
   /// Empties a log that has grown large, at the end of a write transaction, which is durable whatever happens here: a log
@@ -297,11 +288,15 @@ public final class Session {
   /// `BEGIN IMMEDIATE` counts as writing, `BEGIN` and `COMMIT` do not. Source: c3ref/stmt_readonly.html
   private func locking(_ statement: Statement, _ steps: () throws -> Void) throws {
     try handle.checkUsable("step")
-    if !statement.isReadOnly { try writerLock?.acquire() }
+    // One time limit for both locks: programs that do not know ours may hold SQLite's.
+    let rest = statement.isReadOnly ? nil : try writerLock?.acquire()
+    var busyTimeout: Int32?
     defer {
       statement.reset()
+      if let busyTimeout { handle.setBusyTimeout(busyTimeout) }
       unlockAfterTransaction()
     }
+    if let rest { busyTimeout = try handle.limitBusyTimeout(to: rest) }
     try steps()
   }
 
