@@ -149,7 +149,7 @@ let package = Package(
       name: "PrimaryTests",
       dependencies: [
         "Primary", "PageStore", "LibSQLProtocol", "EncryptedStorage", "EncryptionKeys", "TestSupport",
-        "albergue-primary",
+        "albergue-crypt", "albergue-primary",
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "HummingbirdCore", package: "hummingbird"),
