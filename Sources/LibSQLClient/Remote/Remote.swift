@@ -66,7 +66,7 @@ public final class Remote: Sendable {
       } catch {
         guard Self.mayRepeat(request, error), let pause = retries.pause(after: attempt, error) else { throw error }
         log(request, "failed, and is sent again", ["error": "\(error.code)", "attempt": "\(attempt)"])
-        try await wait(pause, before: error)
+        try await wait(pause)
         attempt += 1
       }
     }
@@ -77,7 +77,8 @@ public final class Remote: Sendable {
     error.code.isPassing && (request.isRepeatable || (!error.mayHaveRun && error.status == nil))
   }
 
-  private func wait(_ pause: Duration, before error: RemoteError) async throws(RemoteError) {
+  /// A pause before another attempt.
+  func wait(_ pause: Duration) async throws(RemoteError) {
     do {
       try await retries.clock.sleep(for: pause)
     } catch {
