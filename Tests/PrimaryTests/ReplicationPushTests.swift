@@ -2,9 +2,10 @@ import EncryptedStorage
 import Foundation
 import LibSQLProtocol
 import PageStore
-@testable import Primary
 import TestSupport
 import Testing
+
+@testable import Primary
 
 /// A replica that writes by itself, with the `sqlcipher` command line, and pushes the frames of its log.
 struct OfflineReplica {
@@ -120,7 +121,9 @@ struct OfflineReplica {
       if number % 3 == 0 { try await sync.image.expectEqual(primary, "\(place), V2") }
       if number % 4 == 0 { try await log.image.expectEqual(primary, "\(place), V1") }
       if number % 11 == 0 { try await primary.restart() }
-      if number % 10 == 0 { try await primary.run("UPDATE a SET note = 'server' WHERE id = 1; DELETE FROM a WHERE id > 5") }
+      if number % 10 == 0 {
+        try await primary.run("UPDATE a SET note = 'server' WHERE id = 1; DELETE FROM a WHERE id > 5")
+      }
       if number % 10 == 0 { try await offline.replica.pull(primary) }
     }
     #expect(conflictCount > 2)

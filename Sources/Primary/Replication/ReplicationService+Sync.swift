@@ -25,7 +25,7 @@ extension ReplicationService {
         do { try await pushes.beginGenerationIfDue() } catch let error as EncryptedStorageError where error.code == .busy {}
         state = try await pool.state()
       }
-      guard let info = SyncInfo(currentGeneration: state.generation.number) else {
+      guard let info = SyncInfo(currentGeneration: state.generation.number, database: state.identity) else {
         throw ReplicationFailure.foreignHistory
       }
       return Self.json(info.encoded)
