@@ -164,7 +164,7 @@ let package = Package(
     .testTarget(
       name: "PrimaryTests",
       dependencies: [
-        "Primary", "PageStore", "LibSQLProtocol", "EncryptedStorage", "EncryptionKeys", "TestSupport",
+        "Primary", "PageStore", "LibSQLClient", "LibSQLProtocol", "EncryptedStorage", "EncryptionKeys", "TestSupport",
         "albergue-crypt", "albergue-primary",
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Hummingbird", package: "hummingbird"),
