@@ -19,7 +19,7 @@ struct ReplicationService: Sendable {
     /// tursodatabase/libsql#2165.
     var servesSync = true
     /// Snapshots at a time; who wants one more waits.
-    var snapshotCountLimit = 32
+    var snapshotCountLimit = 16
     /// How long a snapshot that a replica of Turso reads in several requests is kept after its last use.
     var pinExpiry: Duration = .seconds(30)
   }
