@@ -176,6 +176,25 @@ import Testing
     await primary.close()
   }
 
+  @Test func aClientThatTakesNothingLosesItsSnapshot() async throws {
+    var options = ReplicationService.Options()
+    options.snapshotCountLimit = 1
+    options.stallLimit = .milliseconds(1)
+    let primary = try await ReplicationPrimary.make(in: folder, "CREATE TABLE a (note)", options: options)
+    try await primary.run("INSERT INTO a VALUES (zeroblob(3000000))")
+    let service = await primary.service
+    let response = try await service.respond(
+      to: .sync(.export(generation: 1)), headers: [:], body: .init(buffer: ByteBuffer()), right: .readOnly)
+    // Its first write ends when another snapshot can be had, of which there is one.
+    let collected = CollectedBody { await (try service.pool.snapshot()).close() }
+    await #expect { try await response.body.write(collected.writer) } throws: { error in
+      (error as? EncryptedStorageError)?.code == .closed
+    }
+    #expect(!collected.isFinished)
+    #expect(await service.counters().openSnapshots == 0)
+    await primary.close()
+  }
+
   @Test func anAnswerThatNobodySendsFreesItsSnapshot() async throws {
     var options = ReplicationService.Options()
     options.snapshotCountLimit = 1

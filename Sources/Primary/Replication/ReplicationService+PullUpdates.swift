@@ -92,7 +92,8 @@ extension ReplicationService {
   }
 
   private func stream(_ pages: ChangedPages, _ source: PageSource, _ header: [UInt8]) async throws -> Response {
-    let stream = PageStream(source: source, pages: pages, tally: tally, head: header) { item, buffer in
+    let stream = PageStream(source: source, pages: pages, stallLimit: options.stallLimit, tally: tally, head: header) {
+      item, buffer in
       buffer.writeBytes(PullUpdatesWriter.part(PulledPage(pageNumber: item.page.number, page: item.page.bytes)))
     }
     return try await stream.response(PullUpdatesRequest.contentType, byteCount: nil)

@@ -20,6 +20,8 @@ struct ReplicationService: Sendable {
     var servesSync = true
     /// Snapshots at a time; who wants one more waits.
     var snapshotCountLimit = 16
+    /// How long a client may take nothing of an answer.
+    var stallLimit: Duration = .seconds(60)
     /// How long a snapshot that a replica of Turso reads in several requests is kept after its last use.
     var pinExpiry: Duration = .seconds(30)
   }
