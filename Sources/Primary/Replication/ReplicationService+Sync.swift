@@ -137,8 +137,11 @@ extension ReplicationService {
     let stream = PageStream(
       source: PageSource(snapshot), pages: pages, paddingCount: max(0, Int(frameCount) - pages.count), tally: tally
     ) { item, buffer in
+      // What only fills up is a transaction of its own each time: within one, a page that comes again takes the place of
+      // the frame that it has in the replica's log, which then is behind, and takes its own next writes for sent.
+      let endsTransaction = item.index + 1 >= pages.count
       let frame = WALFrame(
-        pageNumber: item.page.number, sizeAfter: item.isLast ? image.pageCount : 0, page: item.page.bytes)
+        pageNumber: item.page.number, sizeAfter: endsTransaction ? image.pageCount : 0, page: item.page.bytes)
       buffer.writeBytes(frame.bytes)
     }
     return try await stream.response(
