@@ -37,6 +37,8 @@ struct ClientProgram {
       result.status == 0,
       "\(name).py ended with \(result.status)\(result.status == 137 ? " (killed: it hung)" : ""): \(result.errors.suffix(2000))"
     )
-    return try JSONDecoder().decode(Report.self, from: Data(result.output.utf8))
+    // Some clients log to standard output; the report comes last.
+    let report = try #require(result.output.split(separator: "\n").last, "\(name).py printed nothing")
+    return try JSONDecoder().decode(Report.self, from: Data(report.utf8))
   }
 }
