@@ -184,5 +184,11 @@ import Testing
     all.formIntersection { $0 % 3 == 0 }
     #expect(all.pages(after: 0, limit: .max) == expected.filter { $0 % 3 == 0 })
     #expect(all.count == expected.count { $0 % 3 == 0 })
+    let former = all.pages(after: 0, limit: .max)
+    all.fill(upTo: former.count + 2)
+    #expect(all.count == min(expected.count, former.count + 2))
+    #expect(former.allSatisfy { all.contains($0) })
+    all.fill(upTo: .max)
+    #expect(all.pages(after: 0, limit: .max) == expected)
   }
 }

@@ -14,6 +14,9 @@ struct ReplicaImage {
 
   mutating func add(_ number: UInt32, _ page: [UInt8]) { pending[number] = page }
 
+  /// Whether a page has come since the last commit.
+  func isPending(_ number: UInt32) -> Bool { pending[number] != nil }
+
   mutating func commit(pageCount: UInt32) throws {
     pages.removeLast(max(0, pages.count - Int(pageCount)))
     while pages.count < Int(pageCount) { pages.append([]) }
@@ -75,6 +78,8 @@ struct SyncReplica {
       var reader = WALFrameReader()
       reader.append(answer.body)
       while let frame = try reader.next() {
+        // The log of libsql would have one frame where the protocol counts two.
+        #expect(!image.isPending(frame.pageNumber), "page \(frame.pageNumber) twice in a transaction")
         image.add(frame.pageNumber, frame.page)
         if try cursor?.receive(frame) != nil { try image.commit(pageCount: frame.sizeAfter) }
       }

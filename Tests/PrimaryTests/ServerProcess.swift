@@ -57,12 +57,23 @@ final class ServerProcess {
   /// What the server said on standard error.
   var errors: String { String(decoding: (try? Bytes.read(directory.file("err"))) ?? Data(), as: UTF8.self) }
 
-  /// Asks the server to end, and waits for that. Exit code, or 128 + signal.
-  func stop() -> Int32 {
-    // Its own process: `timeout` has the signals blocked that threads of this process block.
+  /// The most memory that the server has held, in MiB.
+  func highestMemory() throws -> Int {
+    let status = String(decoding: try Bytes.read("/proc/\(try #require(child))/status"), as: UTF8.self)
+    let peak = try #require(status.firstMatch(of: /VmHWM:\s+([0-9]+) kB/)?.output.1)
+    return try #require(Int(peak)) / 1024
+  }
+
+  /// The server itself: `timeout` has the signals blocked that threads of this process block.
+  private var child: Int32? {
     let children = "/proc/\(process.processIdentifier)/task/\(process.processIdentifier)/children"
     let text = String(decoding: FileManager.default.contents(atPath: children) ?? Data(), as: UTF8.self)
-    if let child = text.split(separator: " ").first.flatMap({ Int32($0) }) { kill(child, SIGTERM) }
+    return text.split(separator: " ").first.flatMap { Int32($0) }
+  }
+
+  /// Asks the server to end, and waits for that. Exit code, or 128 + signal.
+  func stop() -> Int32 {
+    if let child { kill(child, SIGTERM) }
     process.waitUntilExit()
     return process.terminationReason == .exit ? process.terminationStatus : 128 + process.terminationStatus
   }

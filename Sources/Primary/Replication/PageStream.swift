@@ -20,14 +20,15 @@ struct PageStream: Sendable {
     let page: Page
     /// From 0.
     let index: Int
-    let isLast: Bool
+    /// Whether it is the last of its transaction.
+    let endsTransaction: Bool
   }
 
   let source: PageSource
   let pages: ChangedPages
   var order = Order.ascending
-  /// How often the last page is sent once more, to reach a number of frames.
-  var paddingCount = 0
+  /// How many pages are sent: all of them over and over again, each time as a transaction. Nil sends each once.
+  var frameCount: Int?
   let tally: ReplicationCounters.Tally
   /// Before the first page, and after the last.
   var head: [UInt8] = []
@@ -38,7 +39,7 @@ struct PageStream: Sendable {
   /// How long a client may take nothing before its snapshot is closed, and the answer breaks off.
   static let stallLimit: Duration = .seconds(60)
 
-  private var itemCount: Int { pages.count + paddingCount }
+  private var itemCount: Int { pages.count == 0 ? 0 : frameCount ?? pages.count }
 
   /// The answer: what is short is read at once, so that no snapshot waits for its client.
   ///
@@ -86,34 +87,31 @@ struct PageStream: Sendable {
   /// Reads the pages run by run, and hands them on with their places.
   private func forEachRun(_ body: ([Item]) async throws -> Void) async throws {
     var index = 0
-    var last: Page?
-    func items(_ pages: [Page]) -> [Item] {
-      pages.map { page in
-        defer { index += 1 }
-        return Item(page: page, index: index, isLast: index + 1 == itemCount)
-      }
-    }
-    var edge: UInt32?
-    while true {
-      let numbers: [UInt32]
-      switch order {
-      case .ascending: numbers = pages.pages(after: edge ?? 0, limit: StoreSnapshot.runLength)
-      case .descending:
-        numbers = pages.pages(before: edge.map(UInt64.init) ?? UInt64(UInt32.max) + 1, limit: StoreSnapshot.runLength)
-      }
-      guard let lowest = numbers.first, let highest = numbers.last else { break }
-      edge = order == .ascending ? highest : lowest
-      var run = try await source.read(numbers)
-      if order == .descending { run.reverse() }
-      last = run.last
-      tally.add(run.count, to: \.framesServed)
-      try await body(items(run))
-    }
-    guard let last else { return }
     while index < itemCount {
-      let count = min(StoreSnapshot.runLength, itemCount - index)
-      tally.add(count, to: \.framesServed)
-      try await body(items([Page](repeating: last, count: count)))
+      // From the first page to the last, as often as it takes.
+      var left = min(pages.count, itemCount - index)
+      var edge: UInt32?
+      while left > 0 {
+        let numbers = next(after: edge, limit: min(left, StoreSnapshot.runLength))
+        edge = order == .ascending ? numbers.last : numbers.first
+        left -= numbers.count
+        var run = try await source.read(numbers)
+        if order == .descending { run.reverse() }
+        tally.add(run.count, to: \.framesServed)
+        var items: [Item] = []
+        for page in run {
+          items.append(Item(page: page, index: index, endsTransaction: left == 0 && items.count == run.count - 1))
+          index += 1
+        }
+        try await body(items)
+      }
+    }
+  }
+
+  private func next(after edge: UInt32?, limit: Int) -> [UInt32] {
+    switch order {
+    case .ascending: pages.pages(after: edge ?? 0, limit: limit)
+    case .descending: pages.pages(before: edge.map(UInt64.init) ?? UInt64(UInt32.max) + 1, limit: limit)
     }
   }
 }

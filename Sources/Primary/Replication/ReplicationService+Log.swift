@@ -128,7 +128,7 @@ extension ReplicationService {
   private static func frame(_ item: PageStream.Item, number: UInt64, _ image: ImageState) -> FrameMessage {
     FrameMessage(
       frame: ReplicationFrame(
-        frameNumber: number, pageNumber: item.page.number, sizeAfter: item.isLast ? image.pageCount : 0,
+        frameNumber: number, pageNumber: item.page.number, sizeAfter: item.endsTransaction ? image.pageCount : 0,
         page: item.page.bytes))
   }
 

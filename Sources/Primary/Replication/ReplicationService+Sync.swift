@@ -8,8 +8,10 @@ internal import PageStore
 
 /// V2. A replica that has frame F of generation G is at the position base(G) + F.
 ///
-/// - An answer has as many frames as the position rises, so that numbers stay positions: the pages that changed, and the last
-///   of them again and again.
+/// - An answer has as many frames as the position rises, so that numbers stay positions: the pages that changed, then others,
+///   which the replica has already. No page comes twice in a transaction: SQLite overwrites the first one in its log, and
+///   the frames behind it would have other numbers in the log than here. When there are more frames than pages, further
+///   transactions follow that change nothing.
 /// - The store knows the bases of the newest two generations. In the one before the newest a replica gets what changed since
 ///   its position, then goes over into the newest, where it gets what has changed since that began once more. One that comes
 ///   from an older generation walks up to the last but one, begins there at frame 1, and gets the whole image.
@@ -133,18 +135,14 @@ extension ReplicationService {
       await snapshot.close()
       return end(snapshot.state)
     }
-    let pages = try await closing(snapshot) { try await snapshot.changedPages(since: position) }
-    let stream = PageStream(
-      source: PageSource(snapshot), pages: pages, paddingCount: max(0, Int(frameCount) - pages.count), tally: tally
-    ) { item, buffer in
-      // What only fills up is a transaction of its own each time: within one, a page that comes again takes the place of
-      // the frame that it has in the replica's log, which then is behind, and takes its own next writes for sent.
-      let endsTransaction = item.index + 1 >= pages.count
+    var pages = try await closing(snapshot) { try await snapshot.changedPages(since: position) }
+    pages.fill(upTo: Int(frameCount))
+    let count = max(Int(frameCount), pages.count)
+    let stream = PageStream(source: PageSource(snapshot), pages: pages, frameCount: count, tally: tally) { item, buffer in
       let frame = WALFrame(
-        pageNumber: item.page.number, sizeAfter: endsTransaction ? image.pageCount : 0, page: item.page.bytes)
+        pageNumber: item.page.number, sizeAfter: item.endsTransaction ? image.pageCount : 0, page: item.page.bytes)
       buffer.writeBytes(frame.bytes)
     }
-    return try await stream.response(
-      "application/octet-stream", byteCount: max(Int(frameCount), pages.count) * PageFormat.frameSize)
+    return try await stream.response("application/octet-stream", byteCount: count * PageFormat.frameSize)
   }
 }
