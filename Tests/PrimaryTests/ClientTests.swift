@@ -32,7 +32,7 @@ struct ClientTests {
   @Test func libsqlOfflineWithPushAndConflict() throws { try judge("libsql_offline", "libsql") }
 
   @Test func libsqlExperimentalWithAReplicaOfTheFirstProtocol() throws {
-    try judge("libsql_experimental_replica", "libsql-experimental", arguments: ["--protocols", "v1"])
+    try judge("libsql_experimental_replica", "libsql-experimental", arguments: ["--no-v2"])
   }
 
   @Test func libsqlClientOverHTTPAndWebSocket() throws {

@@ -2,7 +2,7 @@
 
 import libsql
 
-from judge import arguments, dump, dump_file, expect, expect_error, report
+from judge import arguments, dump, dump_file, expect, expect_error, expect_same, report
 
 url, folder, token = arguments()
 path = folder + "/replica.db"
@@ -82,5 +82,5 @@ expected = dump(lambda sql: remote.execute(sql).fetchall())
 replica.close()
 remote.close()
 seen = dump_file(path)
-expect("replica and remote", seen, expected)
+expect_same("replica and remote", seen, expected)
 report("libsql replica", dump=seen)
