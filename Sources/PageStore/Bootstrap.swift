@@ -30,8 +30,10 @@ public actor Bootstrap {
   private let store: PageStore
   private let staging: StagingFile
   private let executor = ConnectionExecutor()
-  /// Nil once the image is published.
+  /// Nil while the image is being published and afterwards, and when it could not be opened again after that failed.
   private var file: BulkFile?
+  /// Whether the image is being published, or has been.
+  private var isPublishing = false
 
   /// Encrypting and writing block, so they happen on a queue of their own.
   public nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
@@ -46,48 +48,50 @@ public actor Bootstrap {
 
   /// Stores pages; of several with one number the last counts.
   ///
-  /// - Throws: `.invalidPages`, `.diskFull`, `.cancelled`.
+  /// - Throws: `.invalidPages`, `.diskFull`, `.cancelled`; `.closed` while the image is being published, and afterwards.
   public func append(_ pages: [Page]) throws {
     try ImageCheck.pages(pages, pageCount: target.pageCount, store.path)
     for page in pages where page.number == StoreFormat.lockBytePage {
       throw ImageCheck.invalid(store.path, "page \(page.number) is one that SQLite never writes")
     }
-    guard let file else { throw Self.finished(store.path) }
-    try file.write(pages, Cancellation())
+    try openedFile().write(pages, Cancellation())
   }
 
-  /// The ranges of pages that are still missing, ascending.
-  public func missingPages() -> [ClosedRange<UInt32>] { file?.missingPages ?? [] }
+  /// The ranges of pages that are still missing, ascending: all while nobody can tell.
+  public func missingPages() -> [ClosedRange<UInt32>] {
+    guard !isPublishing else { return [] }
+    guard let file = try? openedFile() else { return [1...target.pageCount] }
+    return file.missingPages
+  }
 
   /// Checks the image and publishes it.
   ///
   /// - Parameter time: seconds since 1970-01-01 UTC, noted as the first sync.
   /// - Throws: `.incomplete` when pages are missing; `.invalidPages` when the database in the image is not sound: then it
-  ///   stays unpublished; `.busy` when another process has the store open: then it can be called again.
+  ///   stays unpublished; `.busy` when another process has the store open. After every error it can be called again, and
+  ///   pages can be appended, unless the image has been published all the same.
   @discardableResult
   public func finish(syncedAt time: Int64? = nil) async throws -> ImageState {
     try complete()
-    let state: ImageState
     do {
-      state = try staging.seal(syncedAt: time)
-    } catch {
-      file = try staging.reopen()
-      throw error
-    }
-    do {
+      let state = try staging.seal(syncedAt: time)
       try await store.replaceContainer { [staging] in try staging.publish() }
+      return state
     } catch {
       // Once the file has its name it is the store, and nothing here may touch it again.
-      if staging.isThere { file = try staging.reopen() }
+      if staging.isThere {
+        isPublishing = false
+        // What kept the image from being published may keep the file from being opened; then the next call tries again.
+        file = try? staging.reopen()
+      }
       throw error
     }
-    return state
   }
 
   /// Writes the rest of the file, and lets go of it: from here on nothing is appended, also while `finish` waits, and no
   /// descriptor of the file is open when SQLite opens it. Closing one would drop the locks that SQLite has on it.
   private func complete() throws {
-    guard let file else { throw Self.finished(store.path) }
+    let file = try openedFile()
     let missing = file.missingPages
     guard missing.isEmpty else {
       let count = missing.reduce(0) { $0 + $1.count }
@@ -98,6 +102,18 @@ public actor Bootstrap {
     }
     try file.complete()
     self.file = nil
+    isPublishing = true
+  }
+
+  /// The file, opened again if need be.
+  ///
+  /// - Throws: `.closed` when nothing may be written any more; what opening throws.
+  private func openedFile() throws -> BulkFile {
+    if let file { return file }
+    guard !isPublishing else { throw Self.finished(store.path) }
+    let file = try staging.reopen()
+    self.file = file
+    return file
   }
 
   private static func finished(_ path: String) -> EncryptedStorageError {

@@ -30,6 +30,20 @@ enum ImageCheck {
     }
   }
 
+  /// Whether page 1 of an image says how many pages there are, and says something else.
+  ///
+  /// It says so only while the counter for which the number is valid equals the change counter (`DatabaseHeader`). SQLite
+  /// writes page 1 with every change of the size, so that what a remote sends agrees: in all recorded exchanges of libSQL's
+  /// and Turso's clients it does, with each commit of a log as with each page by page pull.
+  ///
+  /// - Throws: `.invalidPages`.
+  static func size(in firstPage: [UInt8], pageCount: UInt32, _ path: String) throws(EncryptedStorageError) {
+    guard let header = unsafe DatabaseHeader(page: firstPage.span.bytes), let stored = header.pageCount,
+      stored != pageCount
+    else { return }
+    throw invalid(path, "the header of the image says \(stored) pages, \(pageCount) were sent")
+  }
+
   static func invalid(_ path: String, _ detail: String) -> EncryptedStorageError {
     EncryptedStorageError(
       .invalidPages, operation: "apply", file: path, detail: detail, hint: "pull again; if it stays, report it")

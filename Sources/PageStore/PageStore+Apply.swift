@@ -62,7 +62,11 @@ extension PageStore {
         .positionMismatch, operation: "apply", file: path,
         detail: "the batch ends at position \(batch.position), which is not after its start \(batch.basePosition)")
     }
-    return Page.newest(of: batch.pages)
+    let newest = Page.newest(of: batch.pages)
+    if let first = newest.first, first.number == 1 {
+      try ImageCheck.size(in: first.bytes, pageCount: batch.pageCount, path)
+    }
+    return newest
   }
 
   private static func base(of batch: PageBatch, _ container: Session) throws(EncryptedStorageError) -> ImageState {

@@ -62,7 +62,14 @@ public actor PageStore {
       let state = try StoreState.read(container)
       guard let image = state.image else { return [] }
       if position < state.basePosition {
-        return try container.query("SELECT page FROM head ORDER BY page") { UInt32(clamping: $0[0].integer ?? 0) }
+        return try container.query("SELECT page FROM head ORDER BY page") { row in
+          guard let page = row[0].integer.flatMap(UInt32.init(exactly:)), page > 0 else {
+            throw EncryptedStorageError(
+              .damaged, operation: "read", file: container.path, detail: "a page of the store has no valid number",
+              hint: "run albergue-crypt verify")
+          }
+          return page
+        }
       }
       return try ChangeLog.pages(since: position, container).filter { $0 <= image.pageCount }
     }

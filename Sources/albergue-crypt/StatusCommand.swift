@@ -88,6 +88,10 @@ struct StatusCommand: AsyncParsableCommand {
     if status.rotation != "none" { facts.append("key rotation \(status.rotation)") }
     facts.append("mode \(status.permissions)")
     try StandardOutput.line("  " + facts.joined(separator: ", "))
+    if status.bootstrap != "none" {
+      try StandardOutput.line(
+        "  first pull \(status.bootstrap): what it has so far is in \(status.file)\(PageStoreMark.bootstrapSuffix)")
+    }
     if status.isExposed { try StandardOutput.line("  warning: group or others can open this file; chmod 600 it") }
   }
 }

@@ -120,6 +120,13 @@ struct StoreCommandTests {
       let status = try work.runWithFirstKey("status", name)
       #expect(status.output.contains("\n  replica, incomplete: its first pull has not finished\n"), "\(status.output)")
     }
+    // Only of one the pull has begun.
+    let line = "\n  first pull unfinished: what it has so far is in partial.db.albergue-bootstrap\n"
+    #expect(try work.runWithFirstKey("status", "partial.db").output.contains(line))
+    #expect(try !work.runWithFirstKey("status", "empty.db").output.contains("albergue-bootstrap"))
+    let object = try work.runWithFirstKey("status", "partial.db", "empty.db", "--json").object()
+    let files = try #require(object["files"] as? [[String: Any]])
+    #expect(files.map { $0["bootstrap"] as? String } == ["unfinished", "none"])
   }
 
   @Test func statusReadsTheNewestStateFromTheLogOfAKilledWriter() async throws {

@@ -57,6 +57,22 @@ struct StoreRekeyCommandTests {
   }
 
   @Test(arguments: [["--new-key-file", "second.key"], ["--cipher", "sqlcipher4-sha256"]])
+  func aReplicaWhosePullHasBegunKeepsItsKey(arguments: [String]) async throws {
+    try await SampleStore.makeReplica(
+      work.file("partial.db"), of: work.file("plain.db"), key: TestKeys.first(), pulledPageCount: 40)
+    let command = ["rekey", "partial.db", "--key-file", "first.key"] + arguments
+    let before = try work.folder.contents()
+    try Tool.run(command, directory: work.folder.path)
+      .expectFailure(75, saying: "first pull has not finished", "partial.db.albergue-bootstrap", hint: true)
+    #expect(try work.folder.contents() == before)
+    for name in try work.names(beginningWith: "partial.db.albergue-bootstrap") {
+      try FileManager.default.removeItem(atPath: work.file(name))
+    }
+    try Tool.run(command, directory: work.folder.path).expectSuccess()
+    #expect(try work.names(beginningWith: "partial") == ["partial.db"])
+  }
+
+  @Test(arguments: [["--new-key-file", "second.key"], ["--cipher", "sqlcipher4-sha256"]])
   func aReaderOfTheImageKeepsTheFileAsItIs(arguments: [String]) async throws {
     let command = ["rekey", "store.db", "--key-file", "first.key"] + arguments
     let before = try Bytes.read(work.file("store.db"))

@@ -54,6 +54,29 @@ struct WriterLockTests {
     return try await (0..<count).asyncMap { _ in try await factory.open(path, .writer) }
   }
 
+  // MARK: - SQLite's own lock
+
+  @Test func whatWaitedForTheTurnWaitsForSQLiteOnlyForTheRestOfTheTime() async throws {
+    let connections = try await connections(2)
+    let gate = Locked(false)
+    let holder = Task { try await connections[0].transaction { _ in while !gate.withLock({ $0 }) { usleep(200) } } }
+    await waitUntil { WriterQueue.waitingCount(path) == 0 }
+    // A statement that writes, and sees its own time limit.
+    let sql = "INSERT INTO t SELECT timeout FROM pragma_busy_timeout"
+    let waiter = Task { try await connections[1].run { _ = try $0.execute(sql) } }
+    await waitUntil { WriterQueue.waitingCount(path) == 1 }
+    gate.withLock { $0 = true }
+    try await holder.value
+    try await waiter.value
+    // Nobody is in the way this time.
+    let limits = try await connections[1].run { session in
+      try session.execute(sql)
+      return try session.query("SELECT a FROM t ORDER BY rowid") { $0[0].integer ?? 0 }
+    }
+    #expect(limits.count == 2 && (0..<3_600_000).contains(limits[0]) && limits[1] == 3_600_000, "\(limits)")
+    for connection in connections { await connection.close() }
+  }
+
   // MARK: - In one process
 
   @Test func writersTakeTurnsInTheOrderOfTheirArrival() async throws {

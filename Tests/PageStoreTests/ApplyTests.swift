@@ -71,6 +71,23 @@ import Testing
     try await expectRefusal(batch([Page(number: 1, bytes: otherSize)]), .invalidPages)
   }
 
+  @Test func aHeaderThatSaysAnotherSizeIsRefusedUnlessItIsNotValid() async throws {
+    var first = try #require(pages.first?.bytes)
+    first[31] &+= 1
+    // As a batch that was cut, or put together wrongly.
+    try await expectRefusal(batch([Page(number: 1, bytes: first)]), .invalidPages)
+    try await expectRefusal(batch([pages[0]], pageCount: pageCount - 1), .invalidPages)
+    // Written by a program that does not keep the number: the counters differ, and it counts for nothing.
+    first[27] &+= 1
+    try await store.apply(batch([Page(number: 1, bytes: first)]))
+    let reader = try await factory.open(path)
+    #expect(try await reader.run { try $0.value("PRAGMA page_count") } == .integer(Int64(pageCount)))
+    await reader.close()
+    // Of several with one number only the last counts.
+    let stale = Page(number: 1, bytes: [UInt8](first[..<24] + pages[0].bytes[24..<31] + [0xff] + first[32...]))
+    try await store.apply(batch([stale, pages[0]], from: 101, to: 102))
+  }
+
   @Test func anImageThatGrowsNeedsAllOfItsNewPages() async throws {
     let end = pageCount + 3
     try await expectRefusal(batch([page(end)], pageCount: end), .invalidPages)

@@ -1,7 +1,8 @@
-import EncryptedStorage
-import PageStore
 import TestSupport
 import Testing
+
+@testable import EncryptedStorage
+@testable import PageStore
 
 @Suite struct BootstrapRefusalTests {
   private let folder: TemporaryDirectory
@@ -107,5 +108,52 @@ import Testing
     try await bootstrap.append([pages[Int(wrong.number) - 1]])
     try await bootstrap.finish()
     #expect(try await StoreJudge.findings(path, factory) == [])
+  }
+
+  @Test func whatWasPulledIsDroppedOnlyForBytesThatAreOfNoUse() async throws {
+    let unusable = EncryptedStorageError.Code.allCases.filter(StagingFile.saysUnusable)
+    #expect(
+      Set(unusable) == [
+        .damaged, .wrongKey, .notADatabase, .plaintext, .profileMismatch, .unsupportedFormat, .statement,
+      ])
+    do {
+      let bootstrap = try await store.beginBootstrap(target())
+      try await bootstrap.append(Array(pages.prefix(30)))
+    }
+    let staging = path + StagingFile.suffix
+    // A program that lets nobody else in.
+    let other = try Opening.open(staging, Opening.Mode())
+    try Opening.applyKey(try factory.matchingKey(of: OpenedFile(other), path: staging).keys, to: other)
+    try Opening.run("PRAGMA locking_mode=EXCLUSIVE; BEGIN EXCLUSIVE; SELECT count(*) FROM sqlite_schema", on: other)
+    let impatient = try await PageStore.open(path, factory: try Fixture.factory { $0.busyTimeout = .zero })
+    await expect(.busy) { try await impatient.beginBootstrap(target()) }
+    other.close()
+    let resumed = try await impatient.beginBootstrap(target())
+    #expect(await resumed.missingPages() == [31...UInt32(pages.count)])
+    await impatient.close()
+    await store.close()
+  }
+
+  @Test func aBootstrapGoesOnWhenItsFileCouldNotBeOpenedAgainAfterAFailure() async throws {
+    // Nobody but the one that publishes may have the replica open.
+    await store.close()
+    let impatient = try await PageStore.open(path, factory: try Fixture.factory { $0.busyTimeout = .zero })
+    let bootstrap = try await impatient.beginBootstrap(target())
+    try await bootstrap.append(pages)
+    // Neither can the image be sealed, nor the file be opened again.
+    let other = try factory.openSession(path + StagingFile.suffix, .writer, view: .container)
+    try other.execute("BEGIN IMMEDIATE")
+    await expect(.busy) { try await bootstrap.finish() }
+    await expect(.busy) { try await bootstrap.append([pages[0]]) }
+    #expect(await bootstrap.missingPages() == [1...UInt32(pages.count)])
+    await expect(.busy) { try await bootstrap.finish() }
+    try other.execute("ROLLBACK")
+    other.close()
+    #expect(await bootstrap.missingPages() == [])
+    try await bootstrap.append([pages[0]])
+    try await bootstrap.finish()
+    #expect(try await impatient.state().isComplete)
+    await expect(.closed) { try await bootstrap.append([pages[0]]) }
+    await impatient.close()
   }
 }

@@ -25,6 +25,8 @@ final class StoreProcess: Sendable {
   private let errors: String
   private let reading = Locked(Reading())
 
+  var identifier: Int32 { process.processIdentifier }
+
   /// The line that was read last.
   var lastLine: String? { reading.withLock { $0.lastLine } }
 

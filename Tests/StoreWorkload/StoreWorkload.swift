@@ -9,6 +9,7 @@ import TestSupport
 ///
 ///     store-workload apply STORE SERIES COUNT       applies that many images of a series
 ///     store-workload bootstrap STORE SERIES SEED    fills a store, made if there is none, with the last image
+///     store-workload hold STORE SERIES SEED         bootstraps, then looks at the store in every way and keeps it open
 ///     store-workload write STORE COUNT SEED         commits that many versions of the bookkeeping to a primary
 ///     store-workload increment STORE COUNT          adds one that many times, to a counter that others add to as well
 ///     store-workload check STORE COUNT              checks the bookkeeping that many times
@@ -28,6 +29,7 @@ struct StoreWorkload {
     switch mode {
     case "apply": try await workload.apply()
     case "bootstrap": try await workload.bootstrap()
+    case "hold": try await workload.hold()
     case "write": try await workload.write()
     case "increment": try await workload.increment()
     case "check": try await workload.check()
@@ -37,6 +39,7 @@ struct StoreWorkload {
 
   private let store: String
   private let rest: [String]
+  private let key: KeyMaterial
   private let factory: ConnectionFactory
 
   private init?(_ arguments: [String]) throws {
@@ -45,7 +48,7 @@ struct StoreWorkload {
     else { return nil }
     self.store = store
     rest = Array(arguments.dropFirst())
-    let key = try Bytes.read(keyFile).withUnsafeBytes { try KeyMaterial(id: KeyID("workload"), parsing: $0) }
+    key = try Bytes.read(keyFile).withUnsafeBytes { try KeyMaterial(id: KeyID("workload"), parsing: $0) }
     var configuration = ConnectionFactory.Configuration.mountingPageStores
     // Small enough that pages are spilled in the middle of transactions.
     configuration.cacheKibibytes = 64
@@ -79,7 +82,32 @@ struct StoreWorkload {
     await pageStore.close()
   }
 
-  private func bootstrap() async throws {
+  private func bootstrap() async throws { try await fill().close() }
+
+  /// The store stays open, and the process stops, until it is killed.
+  private func hold() async throws {
+    let pageStore = try await fill()
+    _ = try await FileClassifier(keys: [key]).run(store)
+    _ = try await StoreState.stored(in: store, keys: [key])
+    try say("status")
+    let file = try RawDatabaseFile(path: store)
+    _ = try PageScan(path: store, keys: try factory.matchingKey(of: file, path: store).keys).run()
+    try say("scan")
+    try await factory.open(store).close()
+    try await factory.openContainer(store, .writer).close()
+    try say("connections")
+    let refusal: EncryptedStorageError?
+    do {
+      try await factory.create(store).close()
+      refusal = nil
+    } catch { refusal = error as? EncryptedStorageError }
+    guard refusal?.code == .exists else { throw Misuse() }
+    try say("refusal")
+    while kill(getppid(), 0) == 0 { sleep(3600) }
+    await pageStore.close()
+  }
+
+  private func fill() async throws -> PageStore {
     let series = try series()
     var generator = SeededGenerator(seed: UInt64(try number(1)))
     let pageStore =
@@ -102,7 +130,7 @@ struct StoreWorkload {
     }
     try await bootstrap.finish()
     try say("finished")
-    await pageStore.close()
+    return pageStore
   }
 
   private func write() async throws {

@@ -50,6 +50,8 @@ public struct FileStatus: Sendable, Encodable {
   public let journalByteCount: Int64
   /// What a rotation left: `none`, `interrupted`, `running`.
   public let rotation: String
+  /// What the first pull of a replica left beside it, in `FILE.albergue-bootstrap`: `none`, `unfinished`, `running`.
+  public let bootstrap: String
   /// Permission bits in octal, `600`.
   public let permissions: String
   /// Whether group or others can read or write the file.
@@ -79,6 +81,7 @@ public struct FileClassifier: Sendable {
     var status = FileStatus(
       file: path, byteCount: try file.byteCount(), logByteCount: FileSystem.status(absolute + "-wal")?.byteCount ?? 0,
       journalByteCount: FileSystem.status(absolute + "-journal")?.byteCount ?? 0, rotation: rotation(of: absolute),
+      bootstrap: bootstrap(of: absolute),
       permissions: String(permissions, radix: 8), isExposed: permissions & 0o077 != 0)
     let head = try file.bytes(at: 0, count: 4096)
     switch FileAppearance(head: head) {
@@ -195,12 +198,20 @@ public struct FileClassifier: Sendable {
   private func rotation(of path: String) -> String {
     let journal = RotationJournal.path(for: path)
     guard FileSystem.exists(journal) else { return "none" }
+    return isLocked(journal) ? "running" : "interrupted"
+  }
+
+  private func bootstrap(of path: String) -> String {
+    guard FileSystem.exists(path + PageStoreMark.bootstrapSuffix) else { return "none" }
+    return isLocked(path + PageStoreMark.bootstrapLockSuffix) ? "running" : "unfinished"
+  }
+
+  /// Whether a process works under a lock file.
+  private func isLocked(_ lockFile: String) -> Bool {
     do throws(EncryptedStorageError) {
-      _ = try FileLock(journal, creating: false, isShared: true, operation: "status")
-      return "interrupted"
-    } catch {
-      return error.code == .busy ? "running" : "interrupted"
-    }
+      _ = try FileLock(lockFile, creating: false, isShared: true, operation: "status")
+      return false
+    } catch { return error.code == .busy }
   }
 }
 

@@ -43,7 +43,16 @@ extension ConnectionFactory {
     case .writer where container != nil: try Self.set("journal_mode", "MEMORY", expecting: "memory", handle)
     case .writer: try Self.set("journal_mode", "WAL", expecting: "wal", handle)
     }
-    guard unsafe Authorizer.install(on: database) == SQLITE_OK else {
+    // A container below an image runs nothing but our own statements.
+    let isGuarded: Bool
+    if let limits = configuration.clientLimits, container != nil {
+      let clientGuard = ClientGuard(limits: limits)
+      handle.clientGuard = clientGuard
+      isGuarded = unsafe clientGuard.install(on: database)
+    } else {
+      isGuarded = unsafe Authorizer.install(on: database) == SQLITE_OK
+    }
+    guard isGuarded else {
       throw EncryptedStorageError(
         .cipherUnavailable, operation: "open", file: handle.path, detail: "SQLite refused the authorizer")
     }
@@ -90,6 +99,8 @@ extension ConnectionFactory {
       let handle = try Opening.open(container.path, Opening.Mode(mountPoint: mountPoint))
       do throws(EncryptedStorageError) {
         handle.attach(interrupter)
+        // From here on the container does not wait.
+        handle.setBusyTimeout(Int32(clamping: configuration.busyMilliseconds))
         try Opening.run("SELECT count(*) FROM sqlite_schema", on: handle)
         return try configure(handle, access, ownsWriterLock: true, container: container)
       } catch {
@@ -105,8 +116,14 @@ extension ConnectionFactory {
 
 extension ConnectionFactory.Configuration {
   /// The time limit as SQLite takes it.
-  var busyMilliseconds: Int64 {
-    let (seconds, attoseconds) = busyTimeout.components
-    return min(Int64(Int32.max), max(0, seconds * 1000 + attoseconds / 1_000_000_000_000_000))
+  var busyMilliseconds: Int64 { busyTimeout.milliseconds }
+}
+
+extension Duration {
+  /// Whole milliseconds, as SQLite takes time limits: from 0 to 2^31 - 1.
+  var milliseconds: Int64 {
+    // Checked first: the longest durations do not fit into milliseconds.
+    guard self < .milliseconds(Int32.max) else { return Int64(Int32.max) }
+    return max(0, components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000)
   }
 }

@@ -31,6 +31,9 @@ public final class ConnectionFactory: Sendable {
     /// Page cache of the container below a mounted image in KiB; nil makes it fit the size of the image.
     package var containerCacheKibibytes: Int?
 
+    /// Set for connections that run the SQL of clients.
+    package var clientLimits: ClientLimits?
+
     /// The defaults.
     public init() {}
   }
@@ -83,9 +86,12 @@ public final class ConnectionFactory: Sendable {
   }
 
   /// The same factory, with another way to mount page stores.
-  package func mounting(_ mounting: any ImageMounting) -> ConnectionFactory {
+  package func mounting(_ mounting: any ImageMounting) -> ConnectionFactory { configured { $0.mounting = mounting } }
+
+  /// The same factory with other settings.
+  package func configured(_ change: (inout Configuration) -> Void) -> ConnectionFactory {
     var configuration = configuration
-    configuration.mounting = mounting
+    change(&configuration)
     return ConnectionFactory(
       candidates: candidates, pinnedProfile: pinnedProfile, creationProfile: creationProfile,
       configuration: configuration, logger: logger)
@@ -316,7 +322,7 @@ public final class ConnectionFactory: Sendable {
       try Opening.run("PRAGMA temp_store=MEMORY; \(script)", on: handle)
       handle.close()
       try output.synchronize()
-      try file.publish()
+      try file.publish(output)
     } catch {
       throw error.naming(file: path)
     }

@@ -10,6 +10,8 @@ internal import CSQLCipher
   let path: String
   private(set) var pointer: OpaquePointer?
   private(set) var interrupter = Interrupter()
+  /// What SQLite's callbacks point to, on a connection that serves clients.
+  var clientGuard: ClientGuard?
   /// Set while a rollback must run although the task is cancelled.
   var isIgnoringCancellation = false
   /// Set when a rollback failed: the connection then refuses everything, rather than stay half-open.
@@ -44,6 +46,33 @@ internal import CSQLCipher
       throw EncryptedStorageError(.closed, operation: operation, file: path, detail: "the connection is closed")
     }
     return unsafe pointer
+  }
+
+  // MARK: - Waiting for SQLite's locks
+
+  /// The time limit in milliseconds. Read each time it is needed, since SQL may change it; not through a statement of the
+  /// session, which would release the writer lock.
+  func busyTimeout() throws(EncryptedStorageError) -> Int32 {
+    guard let milliseconds = Int32(try Opening.text("PRAGMA busy_timeout", on: self)) else {
+      throw busyTimeoutIsUnknown
+    }
+    return milliseconds
+  }
+
+  func setBusyTimeout(_ milliseconds: Int32) {
+    if let open = unsafe pointer { _ = unsafe sqlite3_busy_timeout(open, milliseconds) }
+  }
+
+  /// - Returns: the former time limit, for `setBusyTimeout`, in milliseconds.
+  func limitBusyTimeout(to limit: Duration) throws(EncryptedStorageError) -> Int32 {
+    let former = try busyTimeout()
+    setBusyTimeout(min(former, Int32(clamping: limit.milliseconds)))
+    return former
+  }
+
+  var busyTimeoutIsUnknown: EncryptedStorageError {
+    EncryptedStorageError(
+      .cipherUnavailable, operation: "wait", file: path, detail: "the busy timeout did not take effect")
   }
 
   /// - Throws: `.cancelled` when the current task is; `.closed` when the connection is unusable.

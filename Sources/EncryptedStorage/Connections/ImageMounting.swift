@@ -29,6 +29,12 @@ package struct MountPoint: Sendable {
 package enum PageStoreMark {
   /// "ALPS" in ASCII. Source: docs/security/file-formats.md, "Page store".
   package static let applicationID: UInt32 = 0x414c_5053
+
+  /// What the name of a replica is followed by in that of the file which its first pull fills.
+  package static let bootstrapSuffix = ".albergue-bootstrap"
+
+  /// What the name of a replica is followed by in that of the file which is locked while a pull is filling it.
+  package static let bootstrapLockSuffix = bootstrapSuffix + ".lock"
 }
 
 extension Session {

@@ -241,20 +241,11 @@ public final class Session {
 
   /// Runs `body` while SQLite waits for no lock, and gives the connection back the time limit that it had.
   private func withoutBusyTimeout(_ body: () -> Int32) throws(EncryptedStorageError) -> Int32 {
-    let database = try unsafe handle.opened("checkpoint")
-    // Read each time, since SQL may change it. Not through a statement of the session, which would release the lock.
-    let setting = try Opening.text("PRAGMA busy_timeout", on: handle)
-    guard let milliseconds = Int32(setting) else { throw busyTimeoutIsUnknown }
-    _ = unsafe sqlite3_busy_timeout(database, 0)
+    let milliseconds = try handle.limitBusyTimeout(to: .zero)
     let result = body()
-    _ = unsafe sqlite3_busy_timeout(database, milliseconds)
-    guard try Opening.text("PRAGMA busy_timeout", on: handle) == setting else { throw busyTimeoutIsUnknown }
+    handle.setBusyTimeout(milliseconds)
+    guard try handle.busyTimeout() == milliseconds else { throw handle.busyTimeoutIsUnknown }
     return result
-  }
-
-  private var busyTimeoutIsUnknown: EncryptedStorageError {
-    EncryptedStorageError(
-      .cipherUnavailable, operation: "checkpoint", file: path, detail: "the busy timeout did not take effect")
   }
 
   /// Empties a log that has grown large, at the end of a write transaction, which is durable whatever happens here: a log
@@ -266,6 +257,23 @@ public final class Session {
 
   /// Size of the log after which it is emptied: 1000 frames of 4 KiB, SQLite's own default.
   private static let logByteCount: Int64 = 1000 * 4120
+
+  // MARK: - Statements of clients
+
+  /// Set on a connection that serves clients.
+  package var clientGuard: ClientGuard? { handle.clientGuard }
+
+  /// Takes the writer lock for a statement that writes, as ``locking(_:_:)`` does; but not on behalf of a task.
+  func lockForClient(_ statement: Statement) throws(EncryptedStorageError) {
+    if !statement.isReadOnly { try writerLock?.acquire() }
+  }
+
+  /// Gives the writer lock up when a statement has ended, unless its transaction goes on.
+  func unlockAfterTransaction() {
+    guard let writerLock, writerLock.isHeld, !isInTransaction else { return }
+    emptyLargeLog()
+    writerLock.release()
+  }
 
   // MARK: - Running
 
@@ -280,14 +288,15 @@ public final class Session {
   /// `BEGIN IMMEDIATE` counts as writing, `BEGIN` and `COMMIT` do not. Source: c3ref/stmt_readonly.html
   private func locking(_ statement: Statement, _ steps: () throws -> Void) throws {
     try handle.checkUsable("step")
-    if !statement.isReadOnly { try writerLock?.acquire() }
+    // One time limit for both locks: programs that do not know ours may hold SQLite's.
+    let rest = statement.isReadOnly ? nil : try writerLock?.acquire()
+    var busyTimeout: Int32?
     defer {
       statement.reset()
-      if let writerLock, writerLock.isHeld, !isInTransaction {
-        emptyLargeLog()
-        writerLock.release()
-      }
+      if let busyTimeout { handle.setBusyTimeout(busyTimeout) }
+      unlockAfterTransaction()
     }
+    if let rest { busyTimeout = try handle.limitBusyTimeout(to: rest) }
     try steps()
   }
 
@@ -337,6 +346,15 @@ public final class Session {
 
   /// The first statement of `sql` and what follows it; no statement when only comments and white space are left.
   private func compile(_ sql: Substring) throws(EncryptedStorageError) -> (statement: Statement?, rest: Substring) {
+    let (result, statement, rest) = try compileFirst(sql)
+    guard result == SQLITE_OK else { throw handle.error(result, operation: "prepare") }
+    return (statement, rest)
+  }
+
+  /// The same with SQLite's result code, for callers that ask SQLite itself what was wrong.
+  func compileFirst(
+    _ sql: Substring
+  ) throws(EncryptedStorageError) -> (result: Int32, statement: Statement?, rest: Substring) {
     let database = try unsafe handle.opened("prepare")
     var rest = sql
     while !rest.isEmpty {
@@ -352,16 +370,16 @@ public final class Session {
           return result
         }
       }
-      guard result == SQLITE_OK else { throw handle.error(result, operation: "prepare") }
+      guard result == SQLITE_OK else { return (result, nil, rest) }
       let boundary = text.utf8.index(text.utf8.startIndex, offsetBy: min(consumed, text.utf8.count))
       let used = String(text[..<boundary])
       rest = text[boundary...]
       if let compiled = unsafe compiled {
-        return (unsafe Statement(handle: handle, statement: compiled, sql: used), rest)
+        return (result, unsafe Statement(handle: handle, statement: compiled, sql: used), rest)
       }
       if consumed == 0 { break }
     }
-    return (nil, rest)
+    return (SQLITE_OK, nil, rest)
   }
 
   /// Keeps a statement; the oldest one goes when the cache is full.

@@ -30,20 +30,24 @@ final class WriterLock {
   /// Waits for the lock; holding it already is enough.
   ///
   /// - Parameter waiting: false only looks whether the lock is free.
+  /// - Returns: what is left of the time limit for SQLite's own locks; nil if all of it, because nobody was in the way.
   /// - Throws: `.busy` after the time limit; `.cancelled` when the task is cancelled while it waits.
-  func acquire(waiting: Bool = true) throws(EncryptedStorageError) {
-    guard !isHeld else { return }
+  @discardableResult
+  func acquire(waiting: Bool = true) throws(EncryptedStorageError) -> Duration? {
+    guard !isHeld else { return nil }
     let deadline = ContinuousClock.now + (waiting ? timeout : .zero)
+    var hasWaited = false
     switch WriterQueue.enter(database, until: deadline, interrupter) {
-    case .turn: break
+    case .turn(let hasQueued): hasWaited = hasQueued
     case .timedOut: throw busy
     case .cancelled: throw cancelled
     }
-    do throws(EncryptedStorageError) { try lockFile(until: deadline) } catch {
+    do throws(EncryptedStorageError) { if try lockFile(until: deadline) { hasWaited = true } } catch {
       WriterQueue.leave(database)
       throw error
     }
     isHeld = true
+    return hasWaited ? max(.zero, deadline - ContinuousClock.now) : nil
   }
 
   func release() {
@@ -57,19 +61,26 @@ final class WriterLock {
   func removeFile() {
     release()
     file = nil
-    guard WriterQueue.enter(database, until: ContinuousClock.now, interrupter) == .turn else { return }
+    guard case .turn = WriterQueue.enter(database, until: ContinuousClock.now, interrupter) else { return }
     defer { WriterQueue.leave(database) }
     guard let last = try? FileLock(path, creating: false, operation: "close") else { return }
     try? FileSystem.remove(last.path)
   }
 
   /// Waits until no other process has the file lock.
-  private func lockFile(until deadline: ContinuousClock.Instant) throws(EncryptedStorageError) {
+  ///
+  /// - Returns: whether one had it.
+  private func lockFile(until deadline: ContinuousClock.Instant) throws(EncryptedStorageError) -> Bool {
     var pauseMicroseconds: UInt32 = 100
+    var hasWaited = false
     while true {
-      do throws(EncryptedStorageError) { return try lockFile() } catch {
+      do throws(EncryptedStorageError) {
+        try lockFile()
+        return hasWaited
+      } catch {
         guard error.code == .busy else { throw error }
       }
+      hasWaited = true
       guard ContinuousClock.now < deadline else { throw busy }
       guard !Task.isCancelled else { throw cancelled }
       // This thread belongs to the connection and may block. flock(2) has no time limit, hence the polling.

@@ -7,13 +7,16 @@ internal import Synchronization
 /// leaves hands the turn to the one that has waited longest, and wakes it.
 enum WriterQueue {
   /// What waiting for the turn ended with.
-  enum Outcome: Equatable { case turn, timedOut, cancelled }
+  enum Outcome: Equatable {
+    case turn(afterWaiting: Bool)
+    case timedOut, cancelled
+  }
 
   /// By absolute path of the database, those who wait. The entry is there exactly as long as somebody has the turn: that
   /// one is not in the list, and nobody waits without it.
   private static let waiting = Mutex<[String: [DispatchSemaphore]]>([:])
 
-  /// Waits for the turn; what began with `.turn` ends with `leave`.
+  /// Waits for the turn; what began with a turn ends with `leave`.
   ///
   /// - Parameter interrupter: of the connection whose call waits: its cancellation ends the waiting.
   static func enter(
@@ -28,7 +31,7 @@ enum WriterQueue {
       waiting[database]?.append(place)
       return place
     }
-    guard let place else { return .turn }
+    guard let place else { return .turn(afterWaiting: false) }
     let wasWoken = interrupter.wait(for: place, until: deadline)
     // Who is no longer in the list has been handed the turn, whatever else happened at the same moment.
     let isStillWaiting = waiting.withLock { waiting in
@@ -36,7 +39,7 @@ enum WriterQueue {
       waiting[database]?.remove(at: index)
       return true
     }
-    guard isStillWaiting else { return .turn }
+    guard isStillWaiting else { return .turn(afterWaiting: true) }
     return wasWoken ? .cancelled : .timedOut
   }
 

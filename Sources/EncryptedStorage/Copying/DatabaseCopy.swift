@@ -79,7 +79,7 @@ public struct DatabaseCopy: Sendable {
       try output.synchronize()
       CrashPoint.reach("copy synchronized")
       try cancellation.check("copy")
-      try target.publish()
+      try target.publish(output)
       let tables = try session.value(
         "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'")
       return Outcome(

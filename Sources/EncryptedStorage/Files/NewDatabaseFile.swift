@@ -19,12 +19,21 @@ struct NewDatabaseFile {
   /// Where to write it.
   var temporaryPath: String { temporary.path }
 
-  /// Gives the file its name, in one step and durably; its content must be synchronized.
+  /// Gives the file its name, in one step and durably.
   ///
-  /// - Throws: `.exists` when the name was taken meanwhile.
-  func publish() throws(EncryptedStorageError) {
+  /// - Parameter output: the file, whose content must be synchronized. It is closed before it gets its name.
+  /// - Throws: `.exists` when the name was taken meanwhile; `.busy` when another process that makes a file of this name
+  ///   took this one for an abandoned one.
+  func publish(_ output: OutputFile) throws(EncryptedStorageError) {
     try FileSystem.refuseForeignLog(beside: path)
-    try FileSystem.publish(temporary.path, as: path)
+    output.close()
+    try OpenFiles.requireClosedHere(temporary.path)
+    do throws(EncryptedStorageError) { try FileSystem.publish(temporary.path, as: path) } catch {
+      guard error.code == .missing else { throw error }
+      throw EncryptedStorageError(
+        .busy, operation: "create", file: path, detail: "another process is making a file of this name",
+        hint: "try again when it has finished")
+    }
     CrashPoint.reach("published")
     try FileSystem.synchronizeName(of: path)
   }

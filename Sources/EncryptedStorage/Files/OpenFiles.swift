@@ -30,13 +30,26 @@ package enum OpenFiles {
     }
   }
 
+  /// Makes sure that this process has no descriptor of a file that is about to get its name, under which SQLite may open it
+  /// at once in another thread: closing that descriptor afterwards would drop SQLite's locks.
+  ///
+  /// - Throws: `.busy` when there is one.
+  package static func requireClosedHere(_ path: String) throws(EncryptedStorageError) {
+    guard let file = FileSystem.status(path), descriptorCount(of: file, process: "self") > 0 else { return }
+    throw EncryptedStorageError(
+      .busy, operation: "publish", file: path, detail: "this process has the new file open", hint: "try again")
+  }
+
   private static func holder(of file: FileSystem.Status, own: String, expectedHere: Int?) -> String? {
     FileSystem.entries(of: "/proc").first { process in
       guard process.allSatisfy(\.isNumber), process != own || expectedHere != nil else { return false }
-      let descriptors = FileSystem.entries(of: "/proc/\(process)/fd").filter { descriptor in
-        FileSystem.status("/proc/\(process)/fd/\(descriptor)").map(file.isSameFile(as:)) ?? false
-      }
-      return descriptors.count > (process == own ? expectedHere ?? 0 : 0)
+      return descriptorCount(of: file, process: process) > (process == own ? expectedHere ?? 0 : 0)
+    }
+  }
+
+  private static func descriptorCount(of file: FileSystem.Status, process: String) -> Int {
+    FileSystem.entries(of: "/proc/\(process)/fd").count { descriptor in
+      FileSystem.status("/proc/\(process)/fd/\(descriptor)").map(file.isSameFile(as:)) ?? false
     }
   }
 }

@@ -1,12 +1,17 @@
 internal import CLinux
 internal import Glibc
+internal import Synchronization
 
 /// A file in the making that is written at any offset, by several threads, and made durable before it gets its name.
 ///
-/// Unsafe code: a descriptor owned until `deinit`; writes borrow the bytes for one call.
+/// It is closed before it gets the name: from then on SQLite may have the file open in this process, and closing any
+/// descriptor of a file drops all POSIX locks that the process has on it (`RawDatabaseFile`).
+///
+/// Unsafe code: a descriptor owned until `close` or `deinit`; writes borrow the bytes for one call.
 package final class OutputFile: Sendable {
   package let path: String
-  private let descriptor: Int32
+  /// -1 once closed.
+  private let openDescriptor: Atomic<Int32>
 
   /// Creates `path`, which must not exist, readable and writable by the owner alone.
   package init(creating path: String) throws(EncryptedStorageError) {
@@ -15,7 +20,7 @@ package final class OutputFile: Sendable {
     // While this process lives, nobody takes the file for an abandoned one (`TemporaryFile.removeAbandoned`).
     _ = flock(descriptor, LOCK_EX | LOCK_NB)
     self.path = path
-    self.descriptor = descriptor
+    openDescriptor = Atomic(descriptor)
   }
 
   /// Opens a file that an earlier run has begun.
@@ -23,10 +28,18 @@ package final class OutputFile: Sendable {
     let descriptor = unsafe open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW)
     guard descriptor >= 0 else { throw FileSystem.failure("open", path, errno) }
     self.path = path
-    self.descriptor = descriptor
+    openDescriptor = Atomic(descriptor)
   }
 
-  deinit { close(descriptor) }
+  deinit { close() }
+
+  private var descriptor: Int32 { openDescriptor.load(ordering: .relaxed) }
+
+  /// Lets go of the file, which keeps what was written; nobody may be writing. A second call does nothing.
+  package func close() {
+    let descriptor = openDescriptor.exchange(-1, ordering: .relaxed)
+    if descriptor >= 0 { Glibc.close(descriptor) }
+  }
 
   /// Writes all of `bytes` at `offset`; safe from several threads, since pwrite(2) shares no position.
   package func write(_ bytes: RawSpan, at offset: Int64) throws(EncryptedStorageError) {

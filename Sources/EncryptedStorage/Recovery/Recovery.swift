@@ -98,7 +98,7 @@ public struct Recovery: Sendable {
       try output.synchronize()
       CrashPoint.reach("recovery synchronized")
       try cancellation.check("recover")
-      try target.publish()
+      try target.publish(output)
       return outcome
     } catch {
       throw error.naming(file: source)

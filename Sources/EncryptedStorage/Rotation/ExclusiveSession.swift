@@ -2,6 +2,10 @@ internal import CSQLCipher
 internal import EncryptionKeys
 
 /// The only connection to a file, held while the file is replaced. Everything committed is in the main file.
+///
+/// Whoever puts another file in the place of one holds one of these from before the rename until after it, on the file
+/// that has the name. So two of them never overlap: who gets the lock after the other's rename finds that the file has
+/// moved. The lock of the rotation's journal is not needed for that; it keeps out who merely opens the file.
 package final class ExclusiveSession {
   package let session: Session
   package let match: KeyMatch
@@ -13,8 +17,13 @@ package final class ExclusiveSession {
   ///
   /// - Throws: `.busy` when any other connection, or any other process that can be seen, has the file open; what opening
   ///   throws otherwise.
-  package init(_ path: String, factory: ConnectionFactory) throws(EncryptedStorageError) {
-    let handle = try Opening.open(path, Opening.Mode())
+  package convenience init(_ path: String, factory: ConnectionFactory) throws(EncryptedStorageError) {
+    try self.init(try Opening.open(path, Opening.Mode()), factory: factory)
+  }
+
+  /// The same for a file that was opened before; the handle is closed when this fails.
+  init(_ handle: DatabaseHandle, factory: ConnectionFactory) throws(EncryptedStorageError) {
+    let path = handle.path
     do throws(EncryptedStorageError) {
       let file = try OpenedFile(handle)
       match = try factory.matchingKey(of: file, path: path)
@@ -26,6 +35,12 @@ package final class ExclusiveSession {
         try session.executeScript(sql)
       }
       try Self.takeLock(session, match)
+      // Between opening and locking, another file may have got the name: this one is nobody's then, and what takes its
+      // place would undo what was done to the other.
+      guard !file.hasMoved() else {
+        throw EncryptedStorageError(
+          .busy, operation: "lock", file: path, detail: "the file was replaced meanwhile", hint: "try again")
+      }
       // SQLite drops committed rows behind an altered frame, and the log is what shows it: looked at while it is there.
       try WriteAheadLogScan(path: path + "-wal", keys: match.keys).requireIntact()
       try Self.emptyLog(session)

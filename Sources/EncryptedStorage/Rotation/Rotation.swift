@@ -57,7 +57,8 @@ public struct Rotation: Sendable {
 
   /// Rotates one file. Cancelling the task undoes it.
   ///
-  /// - Throws: `.busy` while anyone else has the file open; `.damaged` when a page is not authentic; `.diskFull`,
+  /// - Throws: `.busy` while anyone else has the file open; `.incomplete` for a replica whose first pull has begun and not
+  ///   finished; `.damaged` when a page is not authentic; `.diskFull`,
   ///   `.readOnly`, `.wrongKey`, `.cancelled`. The file is as it was, unless the error says that the new one is in place.
   public func run(_ path: String) async throws -> Outcome {
     try await BlockingWork.run { cancellation in try self.rotate(path, cancellation) }
@@ -128,8 +129,11 @@ public struct Rotation: Sendable {
   private func replace(
     _ path: String, _ lock: FileLock, _ settled: Bool, _ cancellation: Cancellation
   ) throws(EncryptedStorageError) -> Outcome {
+    // Before anything is touched; and again when no pull can begin any more, since that takes an open connection.
+    try refuseUnfinishedBootstrap(of: path)
     let source = try ExclusiveSession(path, factory: factory)
     defer { source.close() }
+    try refuseUnfinishedBootstrap(of: path)
     let temporary = TemporaryFile(beside: path)
     try lock.write(
       RotationJournal(
@@ -153,6 +157,8 @@ public struct Rotation: Sendable {
     CrashPoint.reach("synchronized")
     try cancellation.check("rekey")
     try OpenFiles.refuseOthers(having: path, expectedHere: nil)
+    output.close()
+    try OpenFiles.requireClosedHere(temporary.path)
     try source.removeLog()
     CrashPoint.reach("log removed")
     try FileSystem.rename(temporary.path, to: path)
@@ -165,6 +171,16 @@ public struct Rotation: Sendable {
       settledEarlierRotation: settled)
     outcome.otherLinkCount = linkCount - 1
     return outcome
+  }
+
+  /// What the first pull of a replica has stored so far lies in a file of its own, which would stay under the old key.
+  private func refuseUnfinishedBootstrap(of path: String) throws(EncryptedStorageError) {
+    let bootstrap = path + PageStoreMark.bootstrapSuffix
+    guard FileSystem.exists(bootstrap) else { return }
+    throw EncryptedStorageError(
+      .incomplete, operation: "rekey", file: path,
+      detail: "its first pull has not finished, and \(bootstrap) would stay under the old key",
+      hint: "finish it with turso-sync pull, or remove that file, from which nothing is lost but time; then try again")
   }
 
   private func rewritePages(

@@ -13,7 +13,7 @@ struct JSONReader {
   private var depth = 0
 
   /// Reads all of `bytes` as one `Message`.
-  static func decode<Message: JSONCoded>(
+  static func decode<Message: JSONReadable>(
     _ type: Message.Type, from bytes: [UInt8], limits: Hrana.Limits
   ) throws(JSONMessageError) -> Message {
     do throws(JSONFault) {
@@ -163,7 +163,7 @@ struct JSONReader {
     return elements
   }
 
-  private mutating func enter() throws(JSONFault) {
+  mutating func enter() throws(JSONFault) {
     guard depth < limits.nestingDepthMax else { throw tooDeep }
     depth += 1
     position += 1
@@ -174,7 +174,7 @@ struct JSONReader {
   }
 
   /// Steps over a comma to the next element, or over `closing`.
-  private mutating func isThereMore(_ isFirst: inout Bool, before closing: UInt8) throws(JSONFault) -> Bool {
+  mutating func isThereMore(_ isFirst: inout Bool, before closing: UInt8) throws(JSONFault) -> Bool {
     let byte = peek()
     if byte == closing {
       position += 1
@@ -255,9 +255,13 @@ struct JSONReader {
   }
 }
 
-/// A value with one JSON form.
-protocol JSONCoded {
+/// A value that is read from JSON.
+protocol JSONReadable {
   init(from reader: inout JSONReader) throws(JSONFault)
+}
+
+/// A value with one JSON form.
+protocol JSONCoded: JSONReadable {
   func write(to writer: inout JSONWriter)
 }
 

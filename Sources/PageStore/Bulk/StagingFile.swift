@@ -13,7 +13,7 @@ final class StagingFile: Sendable {
   /// Held as long as the bootstrap lives.
   private let lock: FileLock
 
-  static let suffix = ".albergue-bootstrap"
+  static let suffix = PageStoreMark.bootstrapSuffix
 
   /// Takes over what an earlier run has left, if it is of the same image and no restart of the machine came between;
   /// otherwise makes a new one.
@@ -26,7 +26,7 @@ final class StagingFile: Sendable {
     let own = try factory.matchingKey(of: RawDatabaseFile(path: self.replica), path: replica)
     self.factory = factory.only(own)
     // A file of its own: closing a descriptor of the staging file after it has taken its place would drop SQLite's locks.
-    lock = try Self.lock(path + Self.lockSuffix, replica)
+    lock = try Self.lock(self.replica + PageStoreMark.bootstrapLockSuffix, replica)
     let isUsable = FileSystem.exists(path) ? try Self.isUsable(path, target, self.factory) : false
     if !isUsable {
       try Self.remove(path)
@@ -35,8 +35,6 @@ final class StagingFile: Sendable {
     match = try self.factory.matchingKey(of: RawDatabaseFile(path: path), path: path)
     try requireEmptyLog()
   }
-
-  private static let lockSuffix = ".lock"
 
   /// Whether the file has not taken its place yet.
   var isThere: Bool { FileSystem.exists(path) }
@@ -75,12 +73,7 @@ final class StagingFile: Sendable {
     let head = try session.value("SELECT data FROM head WHERE page = 1")
     guard let bytes = head.blob else { throw ImageCheck.invalid(replica, "page 1 cannot be read") }
     try ImageCheck.header(bytes, replica)
-    if let header = unsafe DatabaseHeader(page: bytes.span.bytes), let pageCount = header.pageCount,
-      pageCount != target.pageCount
-    {
-      throw ImageCheck.invalid(
-        replica, "the header of the image says \(pageCount) pages, \(target.pageCount) were sent")
-    }
+    try ImageCheck.size(in: bytes, pageCount: target.pageCount, replica)
     let changeCounter = unsafe bytes.span.bytes.bigEndianUInt32(at: ImageHeader.changeCounterOffset)
     let state = ImageState(position: target.position, epoch: changeCounter, pageCount: target.pageCount)
     try session.transaction(.immediate) { session in
@@ -114,12 +107,10 @@ final class StagingFile: Sendable {
     let old = try ExclusiveSession(replica, factory: factory)
     defer { old.close() }
     try requireEmptyLog()
-    do {
-      // Closed before the file gets the name under which SQLite opens it.
-      let output = try OutputFile(opening: path)
-      if let status = FileSystem.status(replica) { try output.adopt(status) }
-      try output.synchronize()
-    }
+    let output = try OutputFile(opening: path)
+    if let status = FileSystem.status(replica) { try output.adopt(status) }
+    try output.synchronize()
+    output.close()
     try OpenFiles.refuseOthers(having: path, expectedHere: 0)
     try OpenFiles.refuseOthers(having: replica, expectedHere: nil)
     try old.removeLog()
@@ -178,10 +169,19 @@ final class StagingFile: Sendable {
       }
       return try session.value("SELECT boot FROM meta") == boot
     } catch {
-      // Damaged by a power cut, or under a key that the replica no longer has: then it is of no use, and holds nothing but
-      // a copy of the remote.
-      guard [.inputOutput, .diskFull, .readOnly, .busy, .cancelled].contains(error.code) else { return false }
+      if saysUnusable(error.code) { return false }
       throw error
+    }
+  }
+
+  /// Whether an error says that the bytes of the file are of no use: damaged by a power cut, under a key that the replica no
+  /// longer has, or no store. Then it is made anew, and nothing but a copy of the remote is lost. Every other error may pass,
+  /// and what was pulled stays.
+  static func saysUnusable(_ code: EncryptedStorageError.Code) -> Bool {
+    switch code {
+    // `.statement` is what a file without the tables of a store is answered with.
+    case .damaged, .wrongKey, .notADatabase, .plaintext, .profileMismatch, .unsupportedFormat, .statement: true
+    default: false
     }
   }
 

@@ -20,6 +20,8 @@ internal import EncryptedStorage
     }
     self.container = container
     unsafe self.database = database
+    // The connection of the image waits, and asks again and again; each of these would wait as long.
+    _ = unsafe sqlite3_busy_timeout(database, 0)
     var prepared: [OpaquePointer] = unsafe []
     for sql in Self.texts {
       var statement: OpaquePointer?
@@ -82,12 +84,14 @@ internal import EncryptedStorage
       unsafe sqlite3_reset(state)
       return (result == SQLITE_DONE ? SQLITE_CORRUPT : result, nil)
     }
-    return unsafe (
-      SQLITE_OK,
-      ImageState(
-        position: sqlite3_column_int64(state, 0), epoch: UInt32(truncatingIfNeeded: sqlite3_column_int64(state, 1)),
-        pageCount: UInt32(truncatingIfNeeded: sqlite3_column_int64(state, 2)))
-    )
+    guard let epoch = unsafe UInt32(exactly: sqlite3_column_int64(state, 1)),
+      let pageCount = unsafe UInt32(exactly: sqlite3_column_int64(state, 2))
+    else {
+      unsafe sqlite3_reset(state)
+      return (SQLITE_CORRUPT, nil)
+    }
+    let position = unsafe sqlite3_column_int64(state, 0)
+    return (SQLITE_OK, ImageState(position: position, epoch: epoch, pageCount: pageCount))
   }
 
   func endReading() {
@@ -216,6 +220,7 @@ internal import EncryptedStorage
       }
     }
     try ChangeLog.append(state, pages: pages, container)
+    try Generation.beginNextIfDue(at: state, container)
   }
 
   private func run(_ statement: OpaquePointer) -> Int32 {

@@ -99,7 +99,7 @@ final class MountedImage {
   /// Fills `target` from `offset`.
   ///
   /// - Returns: `SQLITE_IOERR_SHORT_READ`, with zeros, beyond the end; `SQLITE_NOTADB` for a page that is not authentic,
-  ///   or missing.
+  ///   or missing; `SQLITE_IOERR_READ` in a transaction whose writing has failed, until it has ended.
   func read(into target: inout MutableRawSpan, at offset: Int64) -> Int32 {
     // SQLite looks at the header before it locks.
     let isOutside = state == nil
@@ -109,6 +109,8 @@ final class MountedImage {
     }
     defer { if isOutside { endTransaction() } }
     guard let state else { return SQLITE_IOERR }
+    // What the transaction wrote so far is gone from the container, and what the container has is not what SQLite expects.
+    guard !hasFailed else { return Self.readFailure }
     let size = StoreFormat.pageByteCount
     let page = UInt32(truncatingIfNeeded: offset / Int64(size)) &+ 1
     let start = Int(offset % Int64(size))
@@ -227,7 +229,7 @@ final class MountedImage {
 
   private func commit(_ former: ImageState) -> Int32 {
     let pageCount = writtenFirstPage.withSpan(Self.whole) { ImageHeader.pageCount($0) }
-    var result = storeFirstPage(former)
+    var result = storeFirstPage(former, pageCount: pageCount)
     guard result == SQLITE_OK else { return result }
     result = fillHoles(after: former.pageCount, through: pageCount)
     guard result == SQLITE_OK else { return result }
@@ -236,11 +238,13 @@ final class MountedImage {
       guard result == SQLITE_OK else { return result }
     }
     let pages = changedPages.filter { $0 <= pageCount }.sorted()
-    let state = ImageState(
-      position: former.position + Int64(max(1, pages.count)), epoch: former.epoch &+ 1, pageCount: pageCount)
+    let (position, isBeyondEnd) = former.position.addingReportingOverflow(Int64(max(1, pages.count)))
+    // No history comes that far: the stored position is not one.
+    guard !isBeyondEnd else { return SQLITE_CORRUPT }
+    let state = ImageState(position: position, epoch: former.epoch &+ 1, pageCount: pageCount)
     do {
       try statements.append(state, pages: pages, compacting: compactions.isDue())
-    } catch { return error.resultCode ?? (error.code == .cancelled ? SQLITE_INTERRUPT : SQLITE_IOERR) }
+    } catch { return Self.result(error) }
     result = statements.commitWriting()
     guard result == SQLITE_OK else { return result }
     isWriting = false
@@ -253,8 +257,9 @@ final class MountedImage {
     return SQLITE_OK
   }
 
-  /// Stores page 1, unless only its counters changed.
-  private func storeFirstPage(_ former: ImageState) -> Int32 {
+  /// Stores page 1, unless only its counters changed. With another size of the image it is always stored, and so among the
+  /// changed pages: a replica that gets only those finds the size in it.
+  private func storeFirstPage(_ former: ImageState, pageCount: UInt32) -> Int32 {
     if former.pageCount > 0 {
       // The one before, as readers saw it; read again if it was not needed so far.
       let result = scratch.withMutableSpan(Self.whole) { page in
@@ -266,7 +271,7 @@ final class MountedImage {
       let isSame = firstPage.withSpan(Self.whole) { before in
         writtenFirstPage.withSpan(Self.whole) { ImageHeader.areEqualButForCounters(before, $0) }
       }
-      if isSame { return SQLITE_OK }
+      if isSame, pageCount == former.pageCount { return SQLITE_OK }
     }
     changedPages.insert(1)
     return scratch.withMutableSpan(Self.whole) { page in
@@ -301,15 +306,27 @@ final class MountedImage {
 
   // MARK: - Answers
 
+  private static let readFailure = SQLITE_IOERR | (1 << 8)  // SQLITE_IOERR_READ
   private static let writeFailure = SQLITE_IOERR | (3 << 8)  // SQLITE_IOERR_WRITE
+
+  /// The result code of a failure, which need not come from SQLite: a row of the changes can be authentic and senseless.
+  private static func result(_ error: EncryptedStorageError) -> Int32 {
+    if let resultCode = error.resultCode { return resultCode }
+    return switch error.code {
+    case .damaged: SQLITE_CORRUPT
+    case .cancelled: SQLITE_INTERRUPT
+    default: SQLITE_IOERR
+    }
+  }
 
   /// What the pager of the image is told about a failure of the container.
   private static func answer(_ result: Int32) -> Int32 {
     switch result & 0xff {
     case SQLITE_OK, SQLITE_BUSY, SQLITE_FULL, SQLITE_NOMEM, SQLITE_READONLY, SQLITE_INTERRUPT: result & 0xff
     // A short read of the container is lost data; only `beyondTheEnd` may say that there is none.
-    case SQLITE_IOERR: result == SQLITE_IOERR | (2 << 8) ? SQLITE_IOERR | (1 << 8) : result
+    case SQLITE_IOERR: result == SQLITE_IOERR | (2 << 8) ? readFailure : result
     case SQLITE_LOCKED: SQLITE_BUSY
+    case SQLITE_CORRUPT: SQLITE_CORRUPT
     // SQLCipher reports a page that is not authentic, and every page after it, with several codes.
     default: SQLITE_NOTADB
     }

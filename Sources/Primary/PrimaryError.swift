@@ -1,0 +1,29 @@
+/// Why the server cannot start, or cannot go on.
+public struct PrimaryError: Error, Sendable, CustomStringConvertible {
+  /// One case per reaction a caller can have.
+  public enum Code: String, Sendable, CaseIterable {
+    /// What was asked for cannot be done, or is not safe.
+    case usage
+    /// The address is in use, or not of this machine.
+    case address
+    /// A library failed where it never should.
+    case `internal`
+  }
+
+  /// What a caller can react to.
+  public let code: Code
+  /// What was found, in one sentence without a full stop.
+  public let detail: String
+  /// What to do about it.
+  public let hint: String?
+
+  /// An error; `detail` and `hint` must be free of secrets.
+  public init(_ code: Code, _ detail: String, hint: String? = nil) {
+    self.code = code
+    self.detail = detail
+    self.hint = hint
+  }
+
+  /// The detail.
+  public var description: String { detail }
+}
