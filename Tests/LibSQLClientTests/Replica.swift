@@ -85,7 +85,7 @@ struct Recording: Decodable {
 
   /// What the client saw last, in the form of the command line: `[(1, 'one')]` as `1|one`.
   var lastRows: String? {
-    client_steps.last { $0.do.contains("select * from t") }?.result.matches(of: /\((\d+), '(\w+)'\)/)
+    client_steps.last { $0.result.hasPrefix("[(") }?.result.matches(of: /\((\d+), '(\w+)'\)/)
       .map { "\($0.output.1)|\($0.output.2)\n" }.joined()
   }
 }
