@@ -70,7 +70,7 @@ let package = Package(
     .testTarget(
       name: "LibSQLClientTests",
       dependencies: [
-        "LibSQLClient", "LibSQLProtocol", "EncryptionKeys", "TestSupport",
+        "LibSQLClient", "LibSQLProtocol", "EncryptionKeys", "TestSupport", "albergue-primary",
         .product(name: "Logging", package: "swift-log"),
       ],
       exclude: ["Servers"],
