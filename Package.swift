@@ -118,7 +118,7 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "TestSupport",
-      dependencies: ["PageStore", "EncryptedStorage", "EncryptionKeys"],
+      dependencies: ["CLinux", "PageStore", "EncryptedStorage", "EncryptionKeys"],
       path: "Tests/TestSupport",
       swiftSettings: strict),
     .target(

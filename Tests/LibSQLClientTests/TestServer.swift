@@ -57,7 +57,7 @@ final class TestServer: Sendable {
     let connection: Int
   }
 
-  private let process: Process
+  private let process: ChildProgram
   private let input: Pipe
   let port: Int
   private let controlPort: Int
@@ -71,13 +71,13 @@ final class TestServer: Sendable {
   }
 
   private init(_ arguments: [String]) throws {
-    process = Process()
+    process = ChildProgram()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     process.arguments = ["python3", Judges.root + "/Tests/LibSQLClientTests/Servers/server.py"] + arguments
     input = Pipe()
     let output = Pipe()
-    process.standardInput = input
-    process.standardOutput = output
+    process.setInput(input)
+    process.setOutput(output)
     try process.run()
     var text = Data()
     while text.count(where: { $0 == UInt8(ascii: "\n") }) < 2 {

@@ -9,7 +9,7 @@ final class ProxyProcess {
   /// What a client has to trust.
   let authority: String
   private let directory: TemporaryDirectory
-  private let process = Process()
+  private let process = ChildProgram()
   private let log: String
 
   /// - Parameters:
@@ -31,9 +31,9 @@ final class ProxyProcess {
       ["timeout", "--foreground", "-s", "KILL", String(seconds)] + (try Self.withoutRoot(directory))
       + [program, "-p", directory.path, "-c", "nginx.conf", "-e", "stderr", "-g", "daemon off; master_process off;"]
     process.environment = [:]
-    process.standardInput = FileHandle.nullDevice
+    process.setInput(FileHandle.nullDevice)
     let errors = Pipe()
-    process.standardError = errors
+    process.setErrors(errors)
     try process.run()
     // Said after the sockets are open. Reading blocks until there is something, or nginx has ended.
     var said = Data()

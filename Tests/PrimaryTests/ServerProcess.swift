@@ -15,7 +15,7 @@ final class ServerProcess {
   /// The file of the store, in a folder that lives as long as this.
   let store: String
   let directory: TemporaryDirectory
-  private let process = Process()
+  private let process = ChildProgram()
 
   /// The environment in which the store can be opened.
   static let environment = ["TURSO_ENCRYPTION_KEY": TestKeys.firstHex]
@@ -42,11 +42,11 @@ final class ServerProcess {
     }
     process.environment = variables
     process.currentDirectoryURL = URL(fileURLWithPath: directory.path)
-    process.standardInput = FileHandle.nullDevice
+    process.setInput(FileHandle.nullDevice)
     try Bytes.write(Data(), to: directory.file("err"))
-    process.standardError = try FileHandle(forWritingTo: URL(fileURLWithPath: directory.file("err")))
+    process.setErrors(try FileHandle(forWritingTo: URL(fileURLWithPath: directory.file("err"))))
     let output = Pipe()
-    process.standardOutput = output
+    process.setOutput(output)
     try process.run()
     // The first line says where. Reading blocks until there is something, or the server has ended.
     var line = Data()
