@@ -70,7 +70,7 @@ let package = Package(
     .testTarget(
       name: "LibSQLClientTests",
       dependencies: [
-        "LibSQLClient", "LibSQLProtocol", "EncryptionKeys", "TestSupport",
+        "LibSQLClient", "LibSQLProtocol", "EncryptionKeys", "TestSupport", "albergue-primary",
         .product(name: "Logging", package: "swift-log"),
       ],
       exclude: ["Servers"],
@@ -164,7 +164,7 @@ let package = Package(
     .testTarget(
       name: "PrimaryTests",
       dependencies: [
-        "Primary", "PageStore", "LibSQLProtocol", "EncryptedStorage", "EncryptionKeys", "TestSupport",
+        "Primary", "PageStore", "LibSQLClient", "LibSQLProtocol", "EncryptedStorage", "EncryptionKeys", "TestSupport",
         "albergue-crypt", "albergue-primary",
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Hummingbird", package: "hummingbird"),

@@ -22,15 +22,21 @@ final class ServerProcess {
 
   /// Starts a server with a new store, and waits until it listens.
   ///
-  /// - Parameter seconds: it is killed then, should the test itself have died.
-  init(_ arguments: [String] = [], killedAfter seconds: Int = 180) throws {
-    directory = try TemporaryDirectory(named: "albergue-server")
+  /// - Parameters:
+  ///   - folder: of a server before, whose store is there.
+  ///   - withoutKey: the server gets no key.
+  ///   - seconds: it is killed then, should the test itself have died.
+  init(
+    _ arguments: [String] = [], in folder: TemporaryDirectory? = nil, environment: [String: String] = [:],
+    withoutKey: Bool = false, killedAfter seconds: Int = 180
+  ) throws {
+    directory = try folder ?? TemporaryDirectory(named: "albergue-server")
     store = directory.file("primary.store")
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     process.arguments =
       ["timeout", "--foreground", "-s", "KILL", String(seconds), Self.folder + "/albergue-primary", "serve"]
       + ["--store", store, "--listen", "127.0.0.1:0"] + arguments
-    var variables = Self.environment
+    var variables = (withoutKey ? [:] : Self.environment).merging(environment) { $1 }
     for name in ["PATH", "HOME", "LD_LIBRARY_PATH", "TMPDIR"] {
       variables[name] = ProcessInfo.processInfo.environment[name]
     }
@@ -76,6 +82,12 @@ final class ServerProcess {
     if let child { kill(child, SIGTERM) }
     process.waitUntilExit()
     return process.terminationReason == .exit ? process.terminationStatus : 128 + process.terminationStatus
+  }
+
+  /// Ends it without a chance to do anything.
+  func killAtOnce() {
+    if let child { kill(child, SIGKILL) }
+    process.waitUntilExit()
   }
 
   /// The database on disk, as the client programs dump theirs. Only after `stop`.
