@@ -23,8 +23,10 @@ final class PrimaryProcess: Sendable {
     process.arguments =
       ["timeout", "-s", "KILL", "180", (program as NSString).deletingLastPathComponent + "/albergue-primary", "serve"]
       + ["--store", directory.file("primary.store"), "--listen", "127.0.0.1:0"] + arguments
-    process.environment = ProcessInfo.processInfo.environment.filter { ["PATH", "HOME", "LD_LIBRARY_PATH"].contains($0.key) }
-      .merging(["TURSO_ENCRYPTION_KEY": TestKeys.firstHex]) { $1 }
+    process.environment = ProcessInfo.processInfo.environment.filter {
+      ["PATH", "HOME", "LD_LIBRARY_PATH"].contains($0.key)
+    }
+    .merging(["TURSO_ENCRYPTION_KEY": TestKeys.firstHex]) { $1 }
     process.standardInput = FileHandle.nullDevice
     let output = Pipe()
     process.standardOutput = output

@@ -1,8 +1,9 @@
 import Foundation
-@testable import LibSQLClient
 import LibSQLProtocol
 import TestSupport
 import Testing
+
+@testable import LibSQLClient
 
 /// `Servers/server.py` in a process of its own. It ends with the last reference.
 final class TestServer: Sendable {

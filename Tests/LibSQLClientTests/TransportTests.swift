@@ -1,7 +1,8 @@
 import Foundation
-@testable import LibSQLClient
 import TestSupport
 import Testing
+
+@testable import LibSQLClient
 
 @Suite("Transport", .timeLimit(.minutes(2)))
 struct TransportTests {
@@ -46,7 +47,9 @@ struct TransportTests {
     try await server.route(["GET /silent": [.init(framing: "silence")], "GET /": [.init(200, text: "x")]])
     let silent = Task { [transport, server] in try await transport.send(.get(server, "/silent")) }
     try await withThrowingTaskGroup(of: Int.self) { group in
-      for _ in 0..<30 { group.addTask { [transport, server] in try await transport.send(.get(server, "/")).head.status } }
+      for _ in 0..<30 {
+        group.addTask { [transport, server] in try await transport.send(.get(server, "/")).head.status }
+      }
       for try await status in group { #expect(status == 200) }
     }
     silent.cancel()
