@@ -41,7 +41,7 @@ final class PrimaryProcess: Sendable {
     address = String(try #require(said.firstMatch(of: /http:\/\/[0-9.:]+/)).output)
   }
 
-  deinit { if process.isRunning { process.terminate() } }
+  deinit { process.kill() }
 
   /// A remote without token.
   func remote() throws -> Remote {
