@@ -1,8 +1,10 @@
 import Foundation
-@testable import LibSQLClient
+import Glibc
 import LibSQLProtocol
 import TestSupport
 import Testing
+
+@testable import LibSQLClient
 
 /// `Servers/server.py` in a process of its own. It ends with the last reference.
 final class TestServer: Sendable {
@@ -94,14 +96,14 @@ final class TestServer: Sendable {
 
   deinit {
     // Not by closing its input: servers that were started later hold that open, too.
-    if process.isRunning { process.terminate() }
+    process.send(SIGKILL)
   }
 
   /// A port that nobody listens at: its server has just ended.
   static func unusedPort() async throws -> Int {
     let server = try await start()
     try await blocking {
-      server.process.terminate()
+      server.process.send(SIGKILL)
       server.process.waitUntilExit()
     }
     return server.port
