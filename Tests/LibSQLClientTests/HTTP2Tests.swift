@@ -106,6 +106,8 @@ final class Nginx: Sendable {
   let authority: TestAuthority
   private let process: ChildProgram
   private let directory: TemporaryDirectory
+  /// Kept open, since nginx writes to it.
+  private let errors = Pipe()
 
   init(port: Int, upstream: Int, _ authority: TestAuthority) throws {
     self.port = port
@@ -143,7 +145,6 @@ final class Nginx: Sendable {
     process.arguments =
       ["timeout", "-s", "KILL", "120", program, "-p", directory.path, "-c", "nginx.conf", "-e", "stderr"]
       + ["-g", "daemon off; master_process off;"]
-    let errors = Pipe()
     process.setErrors(errors)
     process.setInput(FileHandle.nullDevice)
     try process.run()
@@ -156,5 +157,5 @@ final class Nginx: Sendable {
     }
   }
 
-  deinit { process.send(SIGKILL) }
+  deinit { process.terminate() }
 }

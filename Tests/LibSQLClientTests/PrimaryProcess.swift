@@ -44,7 +44,7 @@ final class PrimaryProcess: Sendable {
     address = String(try #require(said.firstMatch(of: /http:\/\/[0-9.:]+/)).output)
   }
 
-  deinit { process.send(SIGKILL) }
+  deinit { process.terminate() }
 
   /// A remote without token.
   func remote() throws -> Remote {

@@ -11,6 +11,8 @@ final class ProxyProcess {
   private let directory: TemporaryDirectory
   private let process = ChildProgram()
   private let log: String
+  /// Kept open, since nginx writes to it.
+  private let said = Pipe()
 
   /// - Parameters:
   ///   - upstream: `http://127.0.0.1:PORT`.
@@ -32,15 +34,14 @@ final class ProxyProcess {
       + [program, "-p", directory.path, "-c", "nginx.conf", "-e", "stderr", "-g", "daemon off; master_process off;"]
     process.environment = [:]
     process.setInput(FileHandle.nullDevice)
-    let errors = Pipe()
-    process.setErrors(errors)
+    process.setErrors(said)
     try process.run()
     // Said after the sockets are open. Reading blocks until there is something, or nginx has ended.
-    var said = Data()
-    while said.range(of: Data("event method".utf8)) == nil {
-      let more = errors.fileHandleForReading.availableData
-      try #require(!more.isEmpty, "nginx did not start: \(String(decoding: said, as: UTF8.self))")
-      said += more
+    var text = Data()
+    while text.range(of: Data("event method".utf8)) == nil {
+      let more = said.fileHandleForReading.availableData
+      try #require(!more.isEmpty, "nginx did not start: \(String(decoding: text, as: UTF8.self))")
+      text += more
     }
   }
 
