@@ -60,6 +60,22 @@ let package = Package(
       swiftSettings: memorySafe),
     .target(name: "LibSQLProtocol", swiftSettings: memorySafe),
     .target(
+      name: "CCurl",
+      cSettings: [.treatAllWarnings(as: .error)],
+      linkerSettings: [.linkedLibrary("curl")]),
+    .target(
+      name: "LibSQLClient",
+      dependencies: ["LibSQLProtocol", "EncryptionKeys", "CCurl", .product(name: "Logging", package: "swift-log")],
+      swiftSettings: memorySafe),
+    .testTarget(
+      name: "LibSQLClientTests",
+      dependencies: [
+        "LibSQLClient", "LibSQLProtocol", "EncryptionKeys", "TestSupport",
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      exclude: ["Servers"],
+      swiftSettings: strict),
+    .target(
       name: "Primary",
       dependencies: [
         "LibSQLProtocol", "PageStore", "EncryptedStorage", "EncryptionKeys", "COpenSSL",

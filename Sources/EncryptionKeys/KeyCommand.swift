@@ -72,7 +72,9 @@ struct KeyCommand: Sendable {
     }
   }
 
-  private static let withheldPrefixes = ["TURSO_ENCRYPTION_KEY", "TURSO_REMOTE_ENCRYPTION_KEY"]
+  private static let withheldPrefixes = [
+    "TURSO_ENCRYPTION_KEY", "TURSO_REMOTE_ENCRYPTION_KEY", "TURSO_AUTH_TOKEN",
+  ]
 
   private static func check(_ ending: ChildProcess.Ending, options: KeyLoadingOptions) throws(KeyError) {
     switch ending {
