@@ -166,7 +166,11 @@ let package = Package(
       dependencies: [
         "Primary", "PageStore", "LibSQLProtocol", "EncryptedStorage", "EncryptionKeys", "TestSupport",
         "albergue-primary",
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOCore", package: "swift-nio"),
       ],
       exclude: ["Clients"],
       swiftSettings: strict),

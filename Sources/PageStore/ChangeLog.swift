@@ -64,6 +64,15 @@ enum ChangeLog {
     return pages.sorted()
   }
 
+  /// Hands the pages of each commit after `position` to `body`, one commit at a time.
+  static func forEachCommit(
+    since position: Int64, _ container: Session, _ body: ([UInt32]) -> Void
+  ) throws {
+    try container.forEachRow("SELECT pages FROM change WHERE position > ?", [.integer(position)]) {
+      body(try listed($0[0], container))
+    }
+  }
+
   /// Drops every page number but the newest of each page, when that is worth it. The session must be in a transaction.
   static func compact(_ container: Session, pageCount: UInt32) throws {
     let size = try container.query("SELECT count(*), coalesce(sum(length(pages)), 0) FROM change") { $0.values }

@@ -80,9 +80,7 @@ package struct StoreCheck {
     }
     result.state = state
     pageCount = state.image?.pageCount ?? state.basePageCount
-    if state.role == .primary, state.remote != nil || !state.isComplete {
-      add(.state, "a primary has no remote, and is always complete")
-    }
+    if state.role == .primary { try checkPrimary(state) }
     if state.role == .replica, state.remote == nil, state.isComplete || state.basePageCount > 0 {
       add(.state, "a replica with pages has a remote")
     }
@@ -91,6 +89,26 @@ package struct StoreCheck {
       add(
         .state, "the newest change is at position \(newest.position), before the image was made (\(state.basePosition))"
       )
+    }
+  }
+
+  private mutating func checkPrimary(_ state: StoreState) throws {
+    guard let identity = state.remote, identity.protocolName == PrimaryState.protocolName, let image = state.image
+    else {
+      return add(.state, "a primary has an identity, and is always complete")
+    }
+    let generations = try container.query("SELECT number, base_position FROM generation ORDER BY number") {
+      Generation(number: $0[0], basePosition: $0[1])
+    }
+    guard let newest = generations.last, let newest, generations.count <= Generation.keptCount,
+      Int64(newest.number) == identity.generation, newest.basePosition <= image.position
+    else { return add(.state, "the generations of the primary do not fit its state") }
+    if generations.count == 2, let former = generations[0],
+      former.number != newest.number - 1 || former.basePosition >= newest.basePosition
+    {
+      add(.state, "the generations of the primary do not follow each other")
+    } else if generations[0] == nil {
+      add(.state, "a row of generation is not valid")
     }
   }
 

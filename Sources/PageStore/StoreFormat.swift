@@ -43,6 +43,11 @@ enum StoreFormat {
     CREATE TABLE tail (page INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
     """
 
+  /// What a primary has beside: the newest two generations of protocol V2, see ``Generation``.
+  static let primarySchema = """
+    CREATE TABLE generation (number INTEGER PRIMARY KEY, base_position INTEGER NOT NULL) STRICT;
+    """
+
   /// How a page is written, page and content being the parameters: head and tail are updated, or both inserted if there was
   /// no head to update.
   enum Write {
@@ -70,6 +75,9 @@ enum StoreFormat {
         INSERT INTO head VALUES (1, \(literal(emptyDatabase[..<headByteCount])));
         INSERT INTO tail VALUES (1, \(literal(emptyDatabase[headByteCount...])));
         INSERT INTO change VALUES (1, 1, 1, \(literal(ChangeLog.encode([1])[...])));
+        \(primarySchema)
+        INSERT INTO generation VALUES (1, 0);
+        UPDATE meta SET remote = '\(PrimaryState.makeIdentity())', protocol = '\(PrimaryState.protocolName)', generation = 1;
         """
     }
     return script + "COMMIT;"

@@ -1,7 +1,8 @@
 internal import EncryptedStorage
 package import EncryptionKeys
 
-/// Which database a replica is a copy of. Pages of another one, or of another generation, never mix with it.
+/// Which database a replica is a copy of. Pages of another one, or of another generation, never mix with it. In a primary: its
+/// own identity, see ``PrimaryState``.
 public struct RemoteIdentity: Sendable, Hashable {
   /// What tells the remote from every other: its database id, or its address where it has none.
   public let name: String
@@ -32,7 +33,7 @@ public struct ImageState: Sendable, Hashable {
 public struct StoreState: Sendable, Hashable, Encodable {
   /// What the store is for.
   public let role: PageStore.Role
-  /// Nil in a primary, and in a replica before its first pull.
+  /// Where the pages come from; nil in a replica before its first pull. A primary's own identity.
   public let remote: RemoteIdentity?
   /// Nil while the image is not whole.
   public let image: ImageState?

@@ -9,7 +9,7 @@ extension StoreState {
     }
     var facts = ["\(role.rawValue) at position \(image.position)"]
     if let remote {
-      facts.append("protocol \(remote.protocolName)")
+      if role == .replica { facts.append("protocol \(remote.protocolName)") }
       facts.append("generation \(remote.generation)")
     }
     facts.append("image of \(image.pageCount) \(image.pageCount == 1 ? "page" : "pages")")

@@ -29,6 +29,9 @@ struct ServeCommand: AsyncParsableCommand {
   @Flag(help: "Take the key of the store from the clients (x-turso-encryption-key), and keep none.")
   var keyFromClient = false
 
+  @Flag(help: "Do not speak V2 (/info, /export, /sync): clients that speak both take V1.")
+  var noV2 = false
+
   @OptionGroup(title: "Limits") var limits: LimitOptions
   @OptionGroup var keys: KeyOptions
   @OptionGroup var cipher: CipherOptions
@@ -44,6 +47,7 @@ struct ServeCommand: AsyncParsableCommand {
     var configuration = PrimaryServer.Configuration(
       store: store, address: address, key: try key(logger), authentication: try authentication())
     configuration.limits = try limits.limits()
+    configuration.servesSync = !noV2
     let name = store
     do {
       try await PrimaryServer(configuration, logger: logger).run { address in

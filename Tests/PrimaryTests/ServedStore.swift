@@ -20,6 +20,7 @@ struct ServedStore {
     change(&limits)
     database = try await PrimaryDatabase.open(
       folder.file("primary.db"), factory: try Self.factory(), limits: limits, secret: try ProcessSecret(),
+      options: ReplicationService.Options(),
       logger: Logger(label: "test"))
   }
 

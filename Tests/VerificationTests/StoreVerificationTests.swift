@@ -209,6 +209,23 @@ struct StoreVerificationTests {
     }
   }
 
+  @Test(arguments: [
+    "UPDATE meta SET remote = NULL, protocol = NULL, generation = NULL;", "UPDATE meta SET protocol = 'v2';",
+    "UPDATE meta SET generation = 2;", "DELETE FROM generation;", "DROP TABLE generation;",
+    "UPDATE generation SET base_position = 1000000;", "UPDATE generation SET base_position = -1;",
+    "INSERT INTO generation VALUES (2, 0); UPDATE meta SET generation = 2;",
+    "INSERT INTO generation VALUES (3, 2); UPDATE meta SET generation = 3;",
+    "INSERT INTO generation VALUES (2, 2), (3, 3); UPDATE meta SET generation = 3;",
+  ])
+  func findsAPrimaryWhoseGenerationsContradictItsState(sql: String) async throws {
+    let primary = folder.file("primary.db")
+    try await SampleStore.makePrimary(primary, key: TestKeys.first())
+    let result = try SQLCipherShell.run(primary, key: TestKeys.firstHex, sql)
+    try #require(result.status == 0, "\(result.errors)")
+    let report = try await Verifier(factory: ConnectionFactory(key: TestKeys.first()), isQuick: true).run(primary)
+    #expect(kinds(report) == [.storeState], "\(report.findings)")
+  }
+
   @Test func findsThatPageOneIsNoHeader() async throws {
     try damage("UPDATE head SET data = zeroblob(3977) WHERE page = 1;")
     #expect(try await verify(isQuick: true).findings.map(\.kind) == [.imageHeader])

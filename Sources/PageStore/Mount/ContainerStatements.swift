@@ -220,6 +220,7 @@ internal import EncryptedStorage
       }
     }
     try ChangeLog.append(state, pages: pages, container)
+    try Generation.beginNextIfDue(at: state, container)
   }
 
   private func run(_ statement: OpaquePointer) -> Int32 {

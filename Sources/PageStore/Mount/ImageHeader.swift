@@ -9,6 +9,8 @@ internal import Glibc
 enum ImageHeader {
   /// File format versions for writing and reading: 1 rollback journal, 2 write-ahead log.
   static let versionOffset = 18
+  /// What both versions are in an image as remotes have it.
+  static let writeAheadVersions: [UInt8] = [2, 2]
   static let changeCounterOffset = 24
   static let pageCountOffset = 28
   /// The change counter for which the page count is valid, and the library version that wrote it.
@@ -27,6 +29,18 @@ enum ImageHeader {
     page.storeBytes(of: state.epoch.bigEndian, toByteOffset: changeCounterOffset, as: UInt32.self)
     page.storeBytes(of: state.pageCount.bigEndian, toByteOffset: pageCountOffset, as: UInt32.self)
     page.storeBytes(of: state.epoch.bigEndian, toByteOffset: validForOffset, as: UInt32.self)
+  }
+
+  /// Turns a stored page 1 into what leaves the server: an image in WAL mode, as remotes have it, with counters that are
+  /// those of its commit.
+  static func send(_ page: inout [UInt8], _ state: ImageState) {
+    func put(_ value: UInt32, at offset: Int) {
+      for index in 0..<4 { page[offset + index] = UInt8(truncatingIfNeeded: value >> UInt32(24 - 8 * index)) }
+    }
+    page.replaceSubrange(versionOffset...versionOffset + 1, with: writeAheadVersions)
+    put(state.epoch, at: changeCounterOffset)
+    put(state.pageCount, at: pageCountOffset)
+    put(state.epoch, at: validForOffset)
   }
 
   /// Whether two shown pages 1 differ in nothing but counters.

@@ -229,7 +229,7 @@ final class MountedImage {
 
   private func commit(_ former: ImageState) -> Int32 {
     let pageCount = writtenFirstPage.withSpan(Self.whole) { ImageHeader.pageCount($0) }
-    var result = storeFirstPage(former)
+    var result = storeFirstPage(former, pageCount: pageCount)
     guard result == SQLITE_OK else { return result }
     result = fillHoles(after: former.pageCount, through: pageCount)
     guard result == SQLITE_OK else { return result }
@@ -257,8 +257,9 @@ final class MountedImage {
     return SQLITE_OK
   }
 
-  /// Stores page 1, unless only its counters changed.
-  private func storeFirstPage(_ former: ImageState) -> Int32 {
+  /// Stores page 1, unless only its counters changed. With another size of the image it is always stored, and so among the
+  /// changed pages: a replica that gets only those finds the size in it.
+  private func storeFirstPage(_ former: ImageState, pageCount: UInt32) -> Int32 {
     if former.pageCount > 0 {
       // The one before, as readers saw it; read again if it was not needed so far.
       let result = scratch.withMutableSpan(Self.whole) { page in
@@ -270,7 +271,7 @@ final class MountedImage {
       let isSame = firstPage.withSpan(Self.whole) { before in
         writtenFirstPage.withSpan(Self.whole) { ImageHeader.areEqualButForCounters(before, $0) }
       }
-      if isSame { return SQLITE_OK }
+      if isSame, pageCount == former.pageCount { return SQLITE_OK }
     }
     changedPages.insert(1)
     return scratch.withMutableSpan(Self.whole) { page in

@@ -20,14 +20,25 @@ struct PrimaryRoutes: Sendable {
       return Self.text(metrics.text(await gauges()), "text/plain; version=0.0.4")
     }
     HranaRoutes(gate: gate, limits: limits, metrics: metrics).add(to: router)
-    ProxyRoutes(gate: gate, limits: limits, metrics: metrics, position: { _ in nil }).add(to: router)
+    ProxyRoutes(gate: gate, limits: limits, metrics: metrics).add(to: router)
+    ReplicationRoutes(gate: gate).add(to: router)
     return router
   }
 
   private func gauges() async -> [(name: String, help: String, value: Double)] {
     guard let database = await source.openDatabase() else { return [] }
     let counts = await database.streams.counts
+    let replication = await database.replication.counters()
     return [
+      (
+        "position", "Pages changed since the store was made.", (try? await database.position()).map(Double.init) ?? .nan
+      ),
+      ("replication_frames", "Frames and pages sent to replicas.", Double(replication.framesServed)),
+      ("replication_pulls_without_news", "Pulls that found nothing new.", Double(replication.emptyPulls)),
+      ("replication_answers_broken_off", "Answers that ended in the middle.", Double(replication.streamsAborted)),
+      ("replication_snapshots", "Snapshots of the store open now.", Double(replication.openSnapshots)),
+      ("pushes", "Pushes of replicas that were stored.", Double(replication.pushesStored)),
+      ("push_conflicts", "Pushes of replicas that met another history.", Double(replication.pushConflicts)),
       ("streams", "Streams open now.", Double(counts.streams)),
       ("transactions", "Streams in a transaction now.", Double(counts.transactions)),
       ("connections", "Connections to the database open now.", Double(counts.connections)),

@@ -9,17 +9,15 @@ struct ProxyRoutes: Sendable {
   let gate: Gate
   let limits: PrimaryLimits
   let metrics: PrimaryMetrics
-  /// The position of the database, which tells a replica how far to pull to read what it wrote.
-  let position: @Sendable (PrimaryDatabase) async throws -> UInt64?
 
   func add(to router: Router<PrimaryContext>) {
     add(.execute, to: router) { admission, message in
       let program = try ProxyProgram(message[...])
       let (results, state) = try await admission.database.delegated.execute(program, admission.right)
       for case .failure(let error) in results { metrics.failed("PROXY_\(error.code)") }
-      return ProxyResults(
-        results: results, state: state, currentFrameNumber: try await position(admission.database)
-      ).encoded
+      // How far a replica must pull to read what it wrote.
+      let position = try await admission.database.position()
+      return ProxyResults(results: results, state: state, currentFrameNumber: position).encoded
     }
     add(.describe, to: router) { admission, message in
       ProxyDescription.encode(

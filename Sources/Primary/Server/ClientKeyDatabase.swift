@@ -11,17 +11,22 @@ actor ClientKeyDatabase: DatabaseSource {
   private let limits: PrimaryLimits
   private let profile: CipherProfile?
   private let secret: ProcessSecret
+  private let options: ReplicationService.Options
   private let logger: Logger
   private var opened: (mac: [UInt8], database: PrimaryDatabase)?
   /// One key is tried at a time: a trial costs a key derivation.
   private var isTrying = false
   private var waiting: [CheckedContinuation<Void, Never>] = []
 
-  init(_ path: String, profile: CipherProfile?, limits: PrimaryLimits, secret: ProcessSecret, logger: Logger) {
+  init(
+    _ path: String, profile: CipherProfile?, limits: PrimaryLimits, secret: ProcessSecret,
+    options: ReplicationService.Options, logger: Logger
+  ) {
     self.path = path
     self.profile = profile
     self.limits = limits
     self.secret = secret
+    self.options = options
     self.logger = logger
   }
 
@@ -68,7 +73,8 @@ actor ClientKeyDatabase: DatabaseSource {
     let factory = ConnectionFactory(
       key: material, profile: profile, configuration: .mountingPageStores, logger: logger)
     do {
-      return try await PrimaryDatabase.open(path, factory: factory, limits: limits, secret: secret, logger: logger)
+      return try await PrimaryDatabase.open(
+        path, factory: factory, limits: limits, secret: secret, options: options, logger: logger)
     } catch let error as EncryptedStorageError where error.code == .wrongKey { throw Self.wrongKey }
   }
 

@@ -7,31 +7,37 @@ internal import PageStore
 struct PrimaryDatabase: Sendable {
   let streams: StreamTable
   let delegated: DelegatedStatements
+  let replication: ReplicationService
 
   /// Opens the store, or makes it when there is none.
   ///
   /// - Throws: as `PageStore.open`; `.denied` for the store of a replica.
   static func open(
-    _ path: String, factory: ConnectionFactory, limits: PrimaryLimits, secret: ProcessSecret, logger: Logger
+    _ path: String, factory: ConnectionFactory, limits: PrimaryLimits, secret: ProcessSecret,
+    options: ReplicationService.Options, logger: Logger
   ) async throws -> PrimaryDatabase {
     do {
       let store = try await PageStore.create(path, role: .primary, factory: factory)
       await store.close()
       logger.notice("made a new store", metadata: ["file": "\(path)"])
     } catch let error as EncryptedStorageError where error.code == .exists {}
+    let replication = try await ReplicationService(path: path, factory: factory, options: options)
     let clientFactory = factory.servingClients(limits)
     let streams = StreamTable(
       limits: limits, seal: BatonSeal(secret),
       open: { try await SQLConnection.open(path, $0, factory: clientFactory, limits: limits) },
-      committed: {})
-    // Opened now, so that what is wrong with the store is said at the start.
-    let first = try await streams.lease(nil, .readWrite)
-    await streams.release(first, stored: first.stored, await first.connection.situation(), closing: true)
-    return PrimaryDatabase(streams: streams, delegated: DelegatedStatements(streams))
+      committed: { replication.committed() })
+    return PrimaryDatabase(streams: streams, delegated: DelegatedStatements(streams), replication: replication)
   }
 
+  /// The position of the newest commit: what a replica must reach to see it.
+  func position() async throws -> UInt64 { UInt64(clamping: try await replication.pool.state().image.position) }
+
   /// Ends what is running, rolls back what is open, and empties the log of the store.
-  func close() async { await streams.close() }
+  func close() async {
+    await replication.close()
+    await streams.close()
+  }
 }
 
 extension ConnectionFactory {

@@ -26,6 +26,8 @@ package struct PrimaryServer: Sendable {
     package var key: Key
     package var authentication: Authenticator.Mode
     package var limits = PrimaryLimits()
+    /// Whether V2 is there: `/info`, `/export`, `/sync`. Without it, clients that speak both take V1.
+    package var servesSync = true
 
     package init(store: String, address: ListenAddress, key: Key, authentication: Authenticator.Mode) {
       self.store = store
@@ -51,15 +53,17 @@ package struct PrimaryServer: Sendable {
   package func run(ready: @escaping @Sendable (ListenAddress) async -> Void) async throws {
     let secret = try ProcessSecret()
     let limits = configuration.limits
+    var options = ReplicationService.Options()
+    options.servesSync = configuration.servesSync
     let source: any DatabaseSource
     switch configuration.key {
     case .ofServer(let factory):
       source = ServedDatabase(
         served: try await PrimaryDatabase.open(
-          configuration.store, factory: factory, limits: limits, secret: secret, logger: logger))
+          configuration.store, factory: factory, limits: limits, secret: secret, options: options, logger: logger))
     case .ofClients(let profile):
       source = ClientKeyDatabase(
-        configuration.store, profile: profile, limits: limits, secret: secret, logger: logger)
+        configuration.store, profile: profile, limits: limits, secret: secret, options: options, logger: logger)
     }
     do { try await serve(source, ready: ready) } catch {
       await source.close()
