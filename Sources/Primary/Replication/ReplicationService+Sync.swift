@@ -14,10 +14,18 @@ internal import PageStore
 ///   from an older generation walks up to the last but one, begins there at frame 1, and gets the whole image.
 extension ReplicationService {
   func respond(to route: SyncRoute, _ body: RequestBody, _ right: AccessRight) async throws -> Response {
+    var response = try await answer(to: route, body, right)
+    if let name = HTTPField.Name(SyncInfo.databaseHeader) { response.headers[name] = identity }
+    return response
+  }
+
+  private func answer(to route: SyncRoute, _ body: RequestBody, _ right: AccessRight) async throws -> Response {
     switch route {
     case .info:
       let generation = try await pool.state().generation.number
-      guard let info = SyncInfo(currentGeneration: generation) else { throw ReplicationFailure.foreignHistory }
+      guard let info = SyncInfo(currentGeneration: generation, database: identity) else {
+        throw ReplicationFailure.foreignHistory
+      }
       return Self.json(info.encoded)
     case .export(let generation): return try await export(generation)
     case .pull(let range): return try await pull(range)
