@@ -192,6 +192,14 @@ let package = Package(
       exclude: ["Clients"],
       swiftSettings: strict),
     .testTarget(
+      name: "ReplicaSyncTests",
+      dependencies: [
+        "ReplicaSync", "LibSQLClient", "LibSQLProtocol", "PageStore", "EncryptedStorage", "EncryptionKeys", "TestSupport",
+        "albergue-primary", "turso-sync",
+      ],
+      exclude: ["Servers"],
+      swiftSettings: strict),
+    .testTarget(
       name: "VerificationTests",
       dependencies: ["Verification", "PageStore", "EncryptedStorage", "EncryptionKeys", "TestSupport"],
       swiftSettings: strict),
