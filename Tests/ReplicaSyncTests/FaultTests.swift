@@ -33,6 +33,9 @@ struct FaultTests {
     (.v1, "/wal_log.ReplicationLog/BatchLogEntries"), (.v1, "/wal_log.ReplicationLog/Snapshot"),
   ]
 
+  /// Faults that leave something true.
+  static func isTrue(_ fault: String, _ path: String) -> Bool { false }
+
   @Test(arguments: places)
   func neverMakeAWrongReplica(_ name: ReplicationProtocol, _ path: String) async throws {
     var generator = SeededGenerator(seed: 11)
@@ -46,8 +49,7 @@ struct FaultTests {
       let asked = try proxy.seen().contains { $0.contains(path) }
       if case .success(let report) = result, asked {
         // Some faults say something true: that there is nothing, or more than was asked for.
-        #expect(report.kind == .unchanged || before == version, cause)
-        Issue.record("\(cause): a success, \(report.kind.rawValue), \(report.pages) pages")
+        #expect(Self.isTrue(fault, path), "\(cause): a success, \(report.kind.rawValue), \(report.pages) pages")
       }
       // Whatever was applied is a state of the remote.
       let after = try? await hostel.read { try Bookkeeping.check($0) }
@@ -69,7 +71,7 @@ struct FaultTests {
   }
 
   /// One block of the answer is missing, and its length says so: nothing on the way notices.
-  @Test(arguments: [0, 1, 5, 20])
+  @Test(arguments: [0, 1, 5, 10])
   func aMissingPageOfAFirstPullIsNoticed(_ index: Int) async throws {
     try proxy.set(#"{"path": "/export", "without_block": [4096, \#(index)]}"#)
     await #expect(throws: (any Error).self) { try await hostel.pull(.v2, url: proxy.url) }

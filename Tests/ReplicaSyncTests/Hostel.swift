@@ -152,13 +152,28 @@ final class Hostel: Sendable {
     let store = try await PageStore.open(path, factory: Self.factory())
     var differing: [UInt32] = []
     for try await run in image {
-      for page in run where try await store.page(page.number)?.bytes != page.bytes { differing.append(page.number) }
+      for page in run {
+        let stored = try await store.page(page.number)?.bytes
+        if stored.map(Self.withoutCounters(page.number)) != Self.withoutCounters(page.number)(page.bytes) {
+          differing.append(page.number)
+        }
+      }
     }
     await store.close()
     #expect(differing == [], cause, sourceLocation: sourceLocation)
     let integrity = try await read { try $0.value("PRAGMA integrity_check(1)") }
     #expect(integrity == "ok", cause, sourceLocation: sourceLocation)
     try expectNoPlaintext(cause, sourceLocation: sourceLocation)
+  }
+
+  /// Page 1 without change counter and version: a primary stores them only when something else of the page has changed.
+  private static func withoutCounters(_ number: UInt32) -> ([UInt8]) -> [UInt8] {
+    { bytes in
+      guard number == 1 else { return bytes }
+      var bytes = bytes
+      for range in [24..<28, 92..<100] { for index in range { bytes[index] = 0 } }
+      return bytes
+    }
   }
 
   /// No file of the replica's folder holds the canary or the beginning of a plaintext database.

@@ -26,6 +26,11 @@ struct PullTests {
     for version in 1...24 {
       let cause: Comment = "\(name.rawValue), seed \(Self.seed), version \(version)"
       try await hostel.run(Bookkeeping.change(to: version, &generator))
+      // Enough pages for more than one generation of V2.
+      if version % 5 == 0 {
+        try await hostel.sequence("CREATE TABLE IF NOT EXISTS bulk (a); DELETE FROM bulk")
+        try await hostel.run(["INSERT INTO bulk SELECT randomblob(3000) FROM account"])
+      }
       if version % 7 == 0 { try await hostel.sequence("VACUUM") }
       if version % 11 == 0 { try hostel.restart() }
       guard Int.random(in: 0..<3, using: &generator) > 0 else { continue }

@@ -93,7 +93,7 @@ class Handler(BaseHTTPRequestHandler):
             return self.close()
         try:
             connection = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]))
-            headers = {k: v for k, v in self.headers.items() if k.lower() not in ("transfer-encoding", "connection")}
+            headers = {k: v for k, v in self.headers.items() if k.lower() not in ("transfer-encoding", "connection", "content-length")}
             headers["content-length"] = str(len(request))
             connection.request(self.command, self.path, request, headers)
             response = connection.getresponse()
