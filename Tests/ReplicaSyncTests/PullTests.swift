@@ -73,7 +73,9 @@ struct PullTests {
   @Test(arguments: protocols)
   func imagesLargerThanTheMemoryTheyMayTakeAreStreamed(_ name: ReplicationProtocol) async throws {
     try await hostel.sequence(Bookkeeping.schema)
-    try await hostel.run(["INSERT INTO ledger (version, note) SELECT 0, randomblob(9000) FROM account, (SELECT 1 UNION SELECT 2)"])
+    try await hostel.run([
+      "INSERT INTO ledger (version, note) SELECT 0, randomblob(9000) FROM account, (SELECT 1 UNION SELECT 2)"
+    ])
     let report = try await hostel.pull(name) { $0.limits.batchByteCount = 1 << 20 }
     #expect(report.imagePageCount > 2 * 256)
     try await hostel.expectEqual()
@@ -82,7 +84,9 @@ struct PullTests {
   @Test func transactionsLargerThanTheMemoryTheyMayTakeAreANewImage() async throws {
     try await hostel.sequence(Bookkeeping.schema)
     try await hostel.pull()
-    try await hostel.run(["INSERT INTO ledger (version, note) SELECT 0, randomblob(9000) FROM account, (SELECT 1 UNION SELECT 2)"])
+    try await hostel.run([
+      "INSERT INTO ledger (version, note) SELECT 0, randomblob(9000) FROM account, (SELECT 1 UNION SELECT 2)"
+    ])
     let report = try await hostel.pull { $0.limits.transactionByteCount = 2 << 20 }
     #expect(report.kind == .replaced)
     try await hostel.expectEqual()

@@ -40,7 +40,9 @@ struct ReplicaTests {
     let replica = try await open()
     try await replica.sync()
     for number in 1...20 {
-      let outcome = try await replica.write([RemoteStatement("INSERT INTO bed (guest) VALUES (?)", [.text("guest \(number)")])])
+      let outcome = try await replica.write([
+        RemoteStatement("INSERT INTO bed (guest) VALUES (?)", [.text("guest \(number)")])
+      ])
       guard case .confirmed(let confirmation) = outcome else { throw Unexpected("\(outcome)") }
       #expect(confirmation.value?.first?.lastInsertedRowID == Int64(number))
       #expect(try await replica.read { try $0.value("SELECT count(*) FROM bed") } == .integer(Int64(number)))
@@ -127,7 +129,8 @@ struct ReplicaTests {
   @Test func anOutcomeThatCannotBeFoundOutIsUnknownUntilItCan() async throws {
     let replica = try await open()
     _ = try await replica.write([RemoteStatement("INSERT INTO bed (guest) VALUES ('first')")])
-    try proxy.set(#"{"path": "/v3/pipeline", "drop": "after", "times": 1}"#, #"{"path": "/v3/pipeline", "status": 503}"#)
+    try proxy.set(
+      #"{"path": "/v3/pipeline", "drop": "after", "times": 1}"#, #"{"path": "/v3/pipeline", "status": 503}"#)
     let outcome = try await replica.write([Self.insert])
     guard case .unknown(let id, let cause) = outcome else { throw Unexpected("\(outcome)") }
     try proxy.set()
@@ -183,7 +186,7 @@ struct ReplicaTests {
     try hostel.stop()
     let moment = try await hostel.state().lastSync ?? 0
     let replica = try await Replica.open(
-      try hostel.settings(nil, proxy.url), remote: try hostel.remote(proxy.url), factory: try Hostel.factory(),
+      try hostel.settings(), remote: try hostel.remote(), factory: try Hostel.factory(),
       clock: WallClock { moment + 3600 })
     #expect(try await replica.read { try $0.value("SELECT count(*) FROM bed") } == 0)
     let staleness = try await replica.readStale { _ in }.staleness

@@ -84,8 +84,10 @@ public actor Syncer {
   }
 
   /// Pulls the whole image anew, whatever the replica is a copy of.
+  ///
+  /// - Throws: as ``sync()``; ``SyncError`` `.busy` while a sync is running.
   package func replaceImage() async throws -> SyncReport {
-    precondition(worker == nil, "for a synchroniser that nobody else uses")
+    guard worker == nil else { throw SyncError(.busy, "the replica is being synchronised", hint: "try again") }
     return try await pull(replacingImage: true)
   }
 
