@@ -72,7 +72,7 @@ let package = Package(
     .testTarget(
       name: "LibSQLClientTests",
       dependencies: [
-        "LibSQLClient", "LibSQLProtocol", "EncryptionKeys", "TestSupport",
+        "LibSQLClient", "LibSQLProtocol", "EncryptionKeys", "TestSupport", "albergue-primary",
         .product(name: "Logging", package: "swift-log"),
       ],
       exclude: ["Servers"],
@@ -135,7 +135,7 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "TestSupport",
-      dependencies: ["PageStore", "EncryptedStorage", "EncryptionKeys"],
+      dependencies: ["CLinux", "PageStore", "EncryptedStorage", "EncryptionKeys"],
       path: "Tests/TestSupport",
       swiftSettings: strict),
     .target(
@@ -181,8 +181,8 @@ let package = Package(
     .testTarget(
       name: "PrimaryTests",
       dependencies: [
-        "Primary", "PageStore", "LibSQLProtocol", "EncryptedStorage", "EncryptionKeys", "TestSupport",
-        "albergue-primary",
+        "Primary", "PageStore", "LibSQLClient", "LibSQLProtocol", "EncryptedStorage", "EncryptionKeys", "TestSupport",
+        "albergue-crypt", "albergue-primary",
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "HummingbirdCore", package: "hummingbird"),

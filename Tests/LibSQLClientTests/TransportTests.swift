@@ -8,9 +8,9 @@ struct TransportTests {
   private let transport: Transport
   private let server: TestServer
 
-  init() throws {
+  init() async throws {
     transport = try Transport()
-    server = try TestServer()
+    server = try await TestServer.start()
   }
 
   private static let pattern = (0..<1000).map { UInt8(truncatingIfNeeded: $0 &* 7) }
@@ -87,7 +87,7 @@ struct TransportTests {
   }
 
   @Test func aServerThatIsNotThereWasSentNothing() async throws {
-    let address = try await unusedPort()
+    let address = try await TestServer.unusedPort()
     let url = "http://127.0.0.1:\(address)/"
     let error = await remoteError {
       try await transport.send(
@@ -201,9 +201,4 @@ struct TransportTests {
     #expect(try await server.requests().count == 3)
   }
 
-  private func unusedPort() async throws -> Int {
-    // A server that has just ended leaves its port to nobody for a while.
-    let port = try TestServer().port
-    return port
-  }
 }

@@ -37,8 +37,10 @@ struct ReplicationRoundTripTests {
   func everyObjectAndPathSurvives(seed: UInt64) throws {
     var random = ReplicationRandom(seed: seed)
     let generation = max(1, random.number(UInt32.self))
-    let info = try #require(SyncInfo(currentGeneration: generation))
-    #expect(try SyncInfo(info.encoded) == info)
+    for database in [nil, "b0a1c2d3-0000-4000-8000-000000000000"] {
+      let info = try #require(SyncInfo(currentGeneration: generation, database: database))
+      #expect(try SyncInfo(info.encoded) == info)
+    }
     let end = SyncEnd(generation: generation, lastFrame: random.optional { $0.number(UInt32.self) })
     #expect(try SyncEnd(statusCode: 400, end.encoded) == end)
     let baton = random.optional { "b-\($0.number(UInt64.self)).~!$&'()*+,;=:@" }

@@ -136,7 +136,7 @@ struct OfflineReplica {
     await primary.close()
   }
 
-  @Test func aReplicaThatOnlyPushesIsNotLockedOutByGenerationsOfItsOwn() async throws {
+  @Test func aReplicaThatOnlyPushesIsNotLockedOutByGenerations() async throws {
     let primary = try await ReplicationPrimary.make(in: folder, Self.schema)
     var offline = OfflineReplica(folder)
     var sync = SyncReplica()
@@ -149,6 +149,15 @@ struct OfflineReplica {
       if number % 3 == 0 {
         try await sync.pull(primary)
         try await sync.image.expectEqual(primary, "V2 after push \(number)")
+      }
+      if number % 4 == 0 {
+        // A new replica begins a new generation.
+        let generation = try await primary.service.pool.state().generation.number
+        var new = SyncReplica()
+        try await new.pull(primary)
+        try await new.image.expectEqual(primary, "new after push \(number)")
+        #expect(new.cursor?.committed.generation == generation + 1)
+        #expect(new.requestCount == 1)
       }
     }
     #expect(try await primary.service.pool.state().generation.number > 3)
@@ -168,9 +177,10 @@ struct OfflineReplica {
       "INSERT INTO a VALUES (2, hex(zeroblob(500000)));", "UPDATE a SET note = 'x' WHERE id = 1;",
     ].enumerated() {
       let frames = try offline.write(sql)
-      var killed = offline
-      _ = try await killed.push(frames, to: primary, requestLimit: 1)
-      _ = try await killed.push(frames, to: primary, requestLimit: 2)
+      for limit in 1...2 {
+        var killed = offline
+        _ = try await killed.push(frames, to: primary, requestLimit: limit)
+      }
       var again = offline
       #expect(try await again.push(frames, to: primary)?.status == .ok, "after being killed, \(number)")
       let position = try await primary.service.pool.state().image.position

@@ -14,6 +14,9 @@ struct ReplicaImage {
 
   mutating func add(_ number: UInt32, _ page: [UInt8]) { pending[number] = page }
 
+  /// Whether a page has come since the last commit.
+  func isPending(_ number: UInt32) -> Bool { pending[number] != nil }
+
   mutating func commit(pageCount: UInt32) throws {
     pages.removeLast(max(0, pages.count - Int(pageCount)))
     while pages.count < Int(pageCount) { pages.append([]) }
@@ -75,6 +78,8 @@ struct SyncReplica {
       var reader = WALFrameReader()
       reader.append(answer.body)
       while let frame = try reader.next() {
+        // The log of libsql would have one frame where the protocol counts two.
+        #expect(!image.isPending(frame.pageNumber), "page \(frame.pageNumber) twice in a transaction")
         image.add(frame.pageNumber, frame.page)
         if try cursor?.receive(frame) != nil { try image.commit(pageCount: frame.sizeAfter) }
       }
@@ -151,5 +156,59 @@ struct LogReplica {
     }
     if try cursor.finish(try reader.finish()) != nil { try image.commit(pageCount: size) }
     if cursor.pendingFrameCount == 0 { image.forget() }
+  }
+}
+
+/// A replica of Turso's kind.
+struct PullReplica {
+  var image = ReplicaImage()
+  private(set) var revision = ""
+  /// Pages that the last pull brought.
+  private(set) var pageCount = 0
+
+  mutating func pull(_ primary: ReplicationPrimary, longPoll: UInt32 = 0) async throws {
+    var request = PullUpdatesRequest()
+    request.clientRevision = revision
+    request.longPollTimeout = longPoll
+    let header = try await add(try await primary.send(.pullUpdates, request.encoded))
+    revision = header.serverRevision
+    try image.commit(pageCount: UInt32(header.pageCount))
+  }
+
+  /// A first pull in parts of `length` pages, all at one revision.
+  mutating func bootstrap(
+    _ primary: ReplicationPrimary, length: UInt32, between: () async throws -> Void
+  ) async throws {
+    var request = PullUpdatesRequest()
+    var first: UInt32 = 0
+    var size: UInt32 = 1
+    while first < size {
+      request.pages = PageSet([first...(first + length - 1)])
+      let header = try await add(try await primary.send(.pullUpdates, request.encoded))
+      #expect(revision.isEmpty || header.serverRevision == revision)
+      #expect(first == 0 || UInt32(header.pageCount) == size)
+      revision = header.serverRevision
+      request.serverRevision = revision
+      size = UInt32(header.pageCount)
+      first += length
+      try await between()
+    }
+    try image.commit(pageCount: size)
+  }
+
+  mutating func add(_ answer: Answer) async throws -> PullUpdatesHeader {
+    try #require(answer.status == 200, "\(answer.status) \(String(decoding: answer.body, as: UTF8.self))")
+    var reader = PullUpdatesReader()
+    reader.append(answer.body)
+    pageCount = 0
+    while let event = try reader.next() {
+      guard case .page(let page) = event else { continue }
+      image.add(page.pageNumber, page.page)
+      pageCount += 1
+    }
+    try reader.finish()
+    let header = try #require(reader.header)
+    #expect(header.pageEncoding == .raw && header.databaseProtocol == .pages)
+    return header
   }
 }

@@ -4,19 +4,18 @@ import Testing
 
 /// `Servers/fault_proxy.py` before a server, in a process of its own. It ends with the last reference.
 final class FaultProxy: Sendable {
-  private let process: Process
+  private let process = ChildProgram()
   private let input: Pipe
   private let output: Pipe
   let port: Int
 
   init(before server: Int) throws {
-    process = Process()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     process.arguments = ["python3", Judges.root + "/Tests/ReplicaSyncTests/Servers/fault_proxy.py", "\(server)"]
     input = Pipe()
     output = Pipe()
-    process.standardInput = input
-    process.standardOutput = output
+    process.setInput(input)
+    process.setOutput(output)
     try process.run()
     let line = try Self.line(output)
     port = try #require(line.split(separator: " ").first.flatMap { Int($0) }, "the proxy did not start")

@@ -13,7 +13,7 @@ final class Hostel: Sendable {
   /// Of the replicas; everything in it is scanned.
   let folder: TemporaryDirectory
   let serverFolder: TemporaryDirectory
-  private let running = Locked<ServerProcess?>(nil)
+  private let running = Locked<RunningPrimary?>(nil)
   private let stores = Locked(0)
 
   init() throws {
@@ -27,7 +27,7 @@ final class Hostel: Sendable {
     try start()
   }
 
-  var server: ServerProcess {
+  var server: RunningPrimary {
     get throws { try #require(running.withLock { $0 }) }
   }
 
@@ -35,7 +35,7 @@ final class Hostel: Sendable {
   func start() throws {
     let former = running.withLock { $0 }
     let store = serverFolder.file("primary-\(stores.withLock { $0 }).db")
-    let server = try ServerProcess(
+    let server = try RunningPrimary(
       store: store, keyFile: serverFolder.file("server.key"), port: former?.port ?? 0)
     running.withLock { $0 = server }
   }

@@ -1,10 +1,11 @@
 #!/bin/sh
 # Makes sure that the system packages are there. Quick (no apt run, no network) when nothing is missing.
 #
-#   system-packages.sh --for build|test|taskw [--check] [--packages-only]
+#   system-packages.sh --for build|test|bench|taskw [--check] [--packages-only]
 #
 #   --for build       libraries and pkg-config for `swift build`, git, and a Swift toolchain (only checked)
 #   --for test        the same, and what tests and quickstart use: sqlcipher command line, strace, binutils, python3 with venv
+#   --for bench       what benchmarks use besides: wrk
 #   --for taskw       python3 with venv only
 #   --check           report what is missing, install nothing
 #   --packages-only   do not look for a Swift toolchain (for root, whose PATH may lack it)
@@ -24,7 +25,7 @@ swift_needed=6.2
 backports_file=/etc/apt/sources.list.d/albergue-backports.sources
 
 usage() {
-  fail 64 "$1" "usage: system-packages.sh --for build|test|taskw [--check] [--packages-only]"
+  fail 64 "$1" "usage: system-packages.sh --for build|test|bench|taskw [--check] [--packages-only]"
 }
 
 purpose='' arguments='' check_only='' want_swift=yes
@@ -33,9 +34,9 @@ terminal=''
 while [ $# -gt 0 ]; do
   case $1 in
     --for)
-      [ $# -ge 2 ] || usage "--for needs build, test or taskw"
+      [ $# -ge 2 ] || usage "--for needs build, test, bench or taskw"
       case $2 in
-        build | test | taskw) purpose="$purpose $2" arguments="$arguments --for $2" ;;
+        build | test | bench | taskw) purpose="$purpose $2" arguments="$arguments --for $2" ;;
         *) usage "unknown purpose '$2' after --for" ;;
       esac
       shift
@@ -63,6 +64,8 @@ if wants test; then
   # strace and binutils (nm, readelf): what a process writes, and what it is linked with.
   packages="$packages strace binutils"
 fi
+# A load over HTTP.
+if wants bench; then packages="$packages wrk"; fi
 if wants taskw; then packages="$packages ca-certificates"; fi
 
 check_swift() {

@@ -41,7 +41,7 @@ struct CurlURL: Sendable, Hashable {
       defer { unsafe curl_free(text) }
       return unsafe String(validatingCString: text)
     }
-    guard let host = part(CURLUPART_HOST)?.lowercased(), isHost(host) else { return nil }
+    guard let host = part(CURLUPART_HOST)?.lowercased(), isHost(host), part(CURLUPART_ZONEID) == nil else { return nil }
     let port = part(CURLUPART_PORT)
     if let port, UInt16(port) ?? 0 == 0 { return nil }
     return CurlURL(

@@ -146,7 +146,7 @@ public struct RemoteURL: Sendable, Hashable, CustomStringConvertible {
   ///
   /// - Returns: path and query; nil for another origin, and for what is no address.
   func sameOriginTarget(_ reference: String, from requestURL: String) -> String? {
-    guard reference.utf8.count <= Self.byteCountMax, reference.utf8.allSatisfy({ (0x21...0x7E).contains($0) }),
+    guard (1...Self.byteCountMax).contains(reference.utf8.count), reference.utf8.allSatisfy({ (0x21...0x7E).contains($0) }),
       let parts = CurlURL.resolve(reference, against: requestURL), !parts.hasUser,
       let scheme = parts.scheme.flatMap(Scheme.init), scheme == self.scheme, parts.host == host,
       (parts.port ?? scheme.defaultPort) == port

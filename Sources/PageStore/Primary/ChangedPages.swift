@@ -44,6 +44,19 @@ package struct ChangedPages: Sendable {
     count -= 1
   }
 
+  package func contains(_ page: UInt32) -> Bool {
+    page <= pageCount && words[Int(page / 64)] & (1 << UInt64(page % 64)) != 0
+  }
+
+  /// Adds other pages of the image until there are `count`, or all but the one that SQLite never writes.
+  package mutating func fill(upTo count: Int) {
+    var page: UInt32 = 0
+    while self.count < count, page < pageCount {
+      page += 1
+      if page != StoreFormat.lockBytePage { formUnion([page]) }
+    }
+  }
+
   /// Takes out the pages that are not wanted.
   package mutating func formIntersection(where isWanted: (UInt32) -> Bool) {
     var page: UInt32 = 0

@@ -28,6 +28,11 @@ package struct Generation: Sendable, Hashable {
     self.init(number: number, basePosition: basePosition)
   }
 
+  /// Whether the next generation is to begin.
+  func isLongEnough(at image: ImageState) -> Bool {
+    image.position - basePosition > max(Self.lengthMin, Int64(image.pageCount) / 4)
+  }
+
   /// Begins the next generation when the newest is long enough: 1024 changed pages, and a quarter of the image. For the
   /// transaction of the commit that `image` is the state after, so that a generation ends where a commit does.
   static func beginNextIfDue(at image: ImageState, _ container: Session) throws(EncryptedStorageError) {
@@ -39,7 +44,7 @@ package struct Generation: Sendable, Hashable {
         }.first ?? nil
     } catch { throw EncryptedStorageError(error, file: container.path) }
     guard let newest else { throw PrimaryState.damaged(container.path) }
-    guard image.position - newest.basePosition > max(lengthMin, Int64(image.pageCount) / 4) else { return }
+    guard newest.isLongEnough(at: image) else { return }
     let next = Int64(newest.number) + 1
     try container.execute("DELETE FROM generation WHERE number < ?", [.integer(Int64(newest.number))])
     try container.execute("INSERT INTO generation VALUES (?, ?)", [.integer(next), .integer(image.position)])
@@ -59,6 +64,9 @@ package struct PrimaryState: Sendable, Hashable {
 
   /// The generation that is being written.
   package var generation: Generation { generations[generations.count - 1] }
+
+  /// Whether the next generation is to begin, which it does with the next commit of SQL.
+  package var isGenerationDue: Bool { generation.isLongEnough(at: image) }
 
   /// `protocol` in `meta` of a primary.
   static let protocolName = "primary"

@@ -112,8 +112,20 @@ extension Push {
 }
 
 extension PageStore {
+  /// Begins the next generation of a primary if the newest is long enough, which commits of SQL do by themselves.
+  ///
+  /// - Throws: `.busy`, `.diskFull`; `.damaged` when the store is no primary.
+  package func beginGenerationIfDue() async throws {
+    try await container.transaction(.immediate) { container in
+      guard let image = try StoreState.read(container).image else { throw PrimaryState.damaged(container.path) }
+      try Generation.beginNextIfDue(at: image, container)
+    }
+  }
+
   /// Takes over transactions that a replica has written without us, in one transaction, if they follow the newest commit:
   /// then the position becomes that of the last frame.
+  ///
+  /// No generation ends with a push: a replica that pushes again would skip as many frame numbers as it has.
   ///
   /// A push whose answer was lost is sent again. The part of it that is in the primary already is told by its pages: if
   /// nothing else changed since the replica's position, and these pages are what is stored, it is passed over.
@@ -145,7 +157,6 @@ extension PageStore {
           position: base + lastFrame, epoch: image.epoch &+ 1, pageCount: content.pageCount)
         if compacts { try ChangeLog.compact(container, pageCount: next.pageCount) }
         try ChangeLog.append(next, pages: pages.map(\.number), container)
-        try Generation.beginNextIfDue(at: next, container)
         return .stored(try PrimaryState.read(container), generation: newest.number)
       }
     }

@@ -2,6 +2,7 @@ internal import EncryptedStorage
 internal import Hummingbird
 internal import LibSQLProtocol
 internal import Logging
+internal import NIOHTTP1
 
 /// Turns what goes wrong into answers, and counts and logs every request.
 struct AnsweringMiddleware: RouterMiddleware {
@@ -15,6 +16,9 @@ struct AnsweringMiddleware: RouterMiddleware {
     do { response = try await next(request, context) } catch let error as AccessError {
       context.logger.info("refused", metadata: ["reason": "\(error)"])
       response = Self.refusal(error)
+    } catch let error as HTTPParserError {
+      // What came is not HTTP, or ended in the middle; the connection is closed.
+      throw error
     } catch let error as HTTPError {
       // Of the router: no such route, or not with this method.
       response = HTTPFailure(error.status, "there is nothing at this path for this method").response

@@ -59,6 +59,9 @@ actor PushReceiver {
     }
   }
 
+  /// Begins the next generation if it is due: after pushes.
+  func beginGenerationIfDue() async throws { try await store().beginGenerationIfDue() }
+
   /// Takes one request of a push.
   ///
   /// - Parameters:

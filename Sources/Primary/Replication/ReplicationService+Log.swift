@@ -95,7 +95,8 @@ extension ReplicationService {
       byteCount = head.count + Int(messageByteCount) + trailers.count
     }
     let stream = PageStream(
-      snapshot: snapshot, pages: pages, tally: tally, head: head, tail: trailers
+      source: PageSource(snapshot), pages: pages, stallLimit: options.stallLimit, tally: tally, head: head,
+      tail: trailers
     ) { item, buffer in
       if isBatch {
         buffer.writeBytes(FrameBatch.encode([frame(item)]))
@@ -116,7 +117,8 @@ extension ReplicationService {
     }
     let trailers = GRPCWeb.frame(trailers: .ok)
     let stream = PageStream(
-      snapshot: snapshot, pages: pages, order: .descending, tally: tally, tail: trailers
+      source: PageSource(snapshot), pages: pages, order: .descending, stallLimit: options.stallLimit, tally: tally,
+      tail: trailers
     ) { item, buffer in
       let frame = Self.frame(item, number: UInt64(image.position) - UInt64(item.index), image)
       buffer.writeBytes(GRPCWeb.frame(message: frame.encoded))
@@ -128,7 +130,7 @@ extension ReplicationService {
   private static func frame(_ item: PageStream.Item, number: UInt64, _ image: ImageState) -> FrameMessage {
     FrameMessage(
       frame: ReplicationFrame(
-        frameNumber: number, pageNumber: item.page.number, sizeAfter: item.isLast ? image.pageCount : 0,
+        frameNumber: number, pageNumber: item.page.number, sizeAfter: item.endsTransaction ? image.pageCount : 0,
         page: item.page.bytes))
   }
 

@@ -1,3 +1,4 @@
+internal import EncryptedStorage
 internal import HTTPTypes
 internal import Hummingbird
 internal import HummingbirdCore
@@ -7,8 +8,10 @@ internal import PageStore
 
 /// V2. A replica that has frame F of generation G is at the position base(G) + F.
 ///
-/// - An answer has as many frames as the position rises, so that numbers stay positions: the pages that changed, and the last
-///   of them again and again.
+/// - An answer has as many frames as the position rises, so that numbers stay positions: the pages that changed, then others,
+///   which the replica has already. No page comes twice in a transaction: SQLite overwrites the first one in its log, and
+///   the frames behind it would have other numbers in the log than here. When there are more frames than pages, further
+///   transactions follow that change nothing.
 /// - The store knows the bases of the newest two generations. In the one before the newest a replica gets what changed since
 ///   its position, then goes over into the newest, where it gets what has changed since that began once more. One that comes
 ///   from an older generation walks up to the last but one, begins there at frame 1, and gets the whole image.
@@ -22,8 +25,15 @@ extension ReplicationService {
   private func answer(to route: SyncRoute, _ body: RequestBody, _ right: AccessRight) async throws -> Response {
     switch route {
     case .info:
-      let generation = try await pool.state().generation.number
-      guard let info = SyncInfo(currentGeneration: generation, database: identity) else {
+      var state = try await pool.state()
+      if state.isGenerationDue {
+        // A new replica would get all frames of a long generation of pushes. While a writer is busy it does.
+        do { try await pushes.beginGenerationIfDue() } catch let error as EncryptedStorageError
+          where error.code == .busy
+        {}
+        state = try await pool.state()
+      }
+      guard let info = SyncInfo(currentGeneration: state.generation.number, database: state.identity) else {
         throw ReplicationFailure.foreignHistory
       }
       return Self.json(info.encoded)
@@ -53,7 +63,8 @@ extension ReplicationService {
     var pages = ChangedPages.all(pageCount: pageCount)
     // A file has the page that SQLite never writes, too.
     pages.insertUnwritten()
-    let stream = PageStream(snapshot: snapshot, pages: pages, tally: tally) { item, buffer in
+    let stream = PageStream(source: PageSource(snapshot), pages: pages, stallLimit: options.stallLimit, tally: tally) {
+      item, buffer in
       buffer.writeBytes(item.page.bytes)
     }
     return try await stream.response("application/octet-stream", byteCount: Int(pageCount) * PageFormat.pageSize)
@@ -133,15 +144,17 @@ extension ReplicationService {
       await snapshot.close()
       return end(snapshot.state)
     }
-    let pages = try await closing(snapshot) { try await snapshot.changedPages(since: position) }
+    var pages = try await closing(snapshot) { try await snapshot.changedPages(since: position) }
+    pages.fill(upTo: Int(frameCount))
+    let count = max(Int(frameCount), pages.count)
     let stream = PageStream(
-      snapshot: snapshot, pages: pages, paddingCount: max(0, Int(frameCount) - pages.count), tally: tally
-    ) { item, buffer in
+      source: PageSource(snapshot), pages: pages, frameCount: count, stallLimit: options.stallLimit, tally: tally
+    ) {
+      item, buffer in
       let frame = WALFrame(
-        pageNumber: item.page.number, sizeAfter: item.isLast ? image.pageCount : 0, page: item.page.bytes)
+        pageNumber: item.page.number, sizeAfter: item.endsTransaction ? image.pageCount : 0, page: item.page.bytes)
       buffer.writeBytes(frame.bytes)
     }
-    return try await stream.response(
-      "application/octet-stream", byteCount: max(Int(frameCount), pages.count) * PageFormat.frameSize)
+    return try await stream.response("application/octet-stream", byteCount: count * PageFormat.frameSize)
   }
 }

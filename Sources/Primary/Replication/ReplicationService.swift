@@ -19,7 +19,11 @@ struct ReplicationService: Sendable {
     /// tursodatabase/libsql#2165.
     var servesSync = true
     /// Snapshots at a time; who wants one more waits.
-    var snapshotCountLimit = 32
+    var snapshotCountLimit = 16
+    /// How long a client may take nothing of an answer.
+    var stallLimit: Duration = .seconds(60)
+    /// How long a snapshot that a replica of Turso reads in several requests is kept after its last use.
+    var pinExpiry: Duration = .seconds(30)
   }
 
   let pool: SnapshotPool
@@ -27,6 +31,7 @@ struct ReplicationService: Sendable {
   let tally = ReplicationCounters.Tally()
   let notifier = CommitNotifier()
   let pushes: PushReceiver
+  let pinned: PinnedSnapshots
   /// Of this process: clients of V1 say Hello again after a restart.
   let sessionToken: String
   /// Of the store: replicas notice when another one is served at the same address.
@@ -39,6 +44,7 @@ struct ReplicationService: Sendable {
     pool = try await SnapshotPool.open(path, factory: factory, countLimit: options.snapshotCountLimit)
     identity = try await pool.state().identity
     pushes = PushReceiver(path: path, factory: factory)
+    pinned = PinnedSnapshots(expiry: options.pinExpiry)
     self.options = options
     sessionToken = PrimaryState.makeIdentity()
   }
@@ -56,6 +62,7 @@ struct ReplicationService: Sendable {
   /// Closes the store. Answers that are being sent break off when they need another page.
   func close() async {
     await pushes.close()
+    await pinned.close()
     await pool.close()
   }
 
@@ -74,7 +81,7 @@ struct ReplicationService: Sendable {
       case .sync(let route):
         guard options.servesSync else { throw ReplicationFailure(.notFound, .unimplemented, "there is no V2 here") }
         return try await respond(to: route, body, right)
-      case .pullUpdates: throw ReplicationFailure(.notFound, .unimplemented, "not here yet")
+      case .pullUpdates: return try await pullUpdates(body)
       }
     } catch {
       try Task.checkCancellation()
