@@ -141,6 +141,32 @@ struct PullTests {
     try await hostel.expectEqual()
   }
 
+  /// As Turso's servers: only going back is seen then, by frames or by generations.
+  @Test(arguments: [false, true])
+  func aRemoteWithoutANameThatWentBackIsPulledAnew(_ changesGeneration: Bool) async throws {
+    try await hostel.sequence(Bookkeeping.schema)
+    try hostel.stop()
+    try hostel.backUp()
+    try hostel.start()
+    let proxy = try FaultProxy(before: hostel.server.port)
+    try proxy.set(#"{"path": "/", "anonymous": true}"#)
+    #expect(try await hostel.pull(.v2, url: proxy.url).kind == .bootstrapped)
+    #expect(try await hostel.state().remote?.name == proxy.url)
+    var generator = SeededGenerator(seed: 8)
+    try await hostel.run(Bookkeeping.change(to: 1, &generator))
+    if changesGeneration {
+      try await hostel.run(["CREATE TABLE bulk (a)", "INSERT INTO bulk SELECT randomblob(9000) FROM account"])
+      try await hostel.run(["INSERT INTO bulk VALUES (1)"])
+    }
+    #expect(try await hostel.pull(.v2, url: proxy.url).kind == .changed)
+    #expect((try await V2Client(hostel.remote()).currentGeneration() > 1) == changesGeneration)
+    try hostel.stop()
+    try hostel.restore()
+    try hostel.start()
+    #expect(try await hostel.pull(.v2, url: proxy.url).kind == .replaced)
+    try await hostel.expectEqual()
+  }
+
   @Test func aReplicaOfAnotherAddressIsLeftAloneUnlessItIsToBeReplaced() async throws {
     let other = try Hostel()
     try await other.sequence("CREATE TABLE other (a)")

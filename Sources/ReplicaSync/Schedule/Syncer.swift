@@ -52,6 +52,14 @@ public actor Syncer {
   /// - Throws: ``SyncError``, `EncryptedStorageError`.
   public func open() async throws { _ = try await openedFile() }
 
+  /// What the replica says about itself, without asking the remote.
+  ///
+  /// - Throws: as ``open()``.
+  package func replicaStatus() async throws -> ReplicaStatus {
+    let state = try await openedFile().store.state()
+    return ReplicaStatus(state: state, lag: state.lastSync.map(clock.age), isBeingSynchronised: true)
+  }
+
   private func openedFile() async throws -> ReplicaFile {
     guard !isClosed else { throw Self.closed }
     if let file {

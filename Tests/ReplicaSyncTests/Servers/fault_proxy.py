@@ -16,6 +16,7 @@ that fit pass, "times" is how often the fault is made (default: for ever). Fault
   "shorten": n                                  the last n bytes of the body are missing, and the length says so
   "lengthen": n                                 the length says n bytes more than come
   "delay": seconds                              before the answer
+  "anonymous": true                             the server does not say which database it is, as Turso's does not
   "without_block": [size, index]                block `index` of the body is missing, and the length says so
 """
 import http.client
@@ -112,6 +113,10 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer(response.status, headers, body, len(body) + fault["lengthen"])
         if "shorten" in fault:
             body = body[: max(0, len(body) - fault["shorten"])]
+        if "anonymous" in fault:
+            headers = [(name, value) for name, value in headers if name.lower() != "x-albergue-database"]
+            if self.path == "/info":
+                body = json.dumps({"current_generation": json.loads(body)["current_generation"]}).encode()
         if "without_block" in fault:
             size, index = fault["without_block"]
             body = body[: size * index] + body[size * (index + 1) :]
