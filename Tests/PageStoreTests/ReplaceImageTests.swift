@@ -65,7 +65,7 @@ struct ReplaceImageTests {
     let path = try await makeReplica("replica.db", version: 1, at: 5, of: "old")
     let store = try await PageStore.open(path, factory: factory)
     for role in [PageStore.Role.primary, .replica] {
-      let other = folder.file("\(role.rawValue).db")
+      let other = folder.file("empty-\(role.rawValue).db")
       try await PageStore.create(other, role: role, factory: factory).close()
       let error = await #expect(throws: EncryptedStorageError.self) { try await store.replaceImage(withImageOf: other) }
       #expect(error?.code == (role == .primary ? .denied : .incomplete))

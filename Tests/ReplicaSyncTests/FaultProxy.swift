@@ -53,6 +53,11 @@ final class FaultProxy: Sendable {
     return try #require(seen).map { $0.joined(separator: " ") }
   }
 
+  /// Lets the server have the requests that were held back.
+  ///
+  /// - Returns: status and body of each answer.
+  func release() throws -> [[String]] { try #require(try command(#"{"release": true}"#)["late"] as? [[String]]) }
+
   /// Requests that went to another origin.
   func foreignCount() throws -> Int { try #require(try command(#"{"seen": true}"#)["foreign"] as? Int) }
 }
