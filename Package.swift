@@ -17,7 +17,8 @@ let package = Package(
   name: "albergue-crypt",
   products: [
     .library(name: "EncryptedStorage", targets: ["EncryptedStorage", "EncryptionKeys"]),
-    .library(name: "ReplicaSync", targets: ["ReplicaSync", "LibSQLClient", "EncryptedStorage", "EncryptionKeys"]),
+    .library(
+      name: "ReplicaSync", targets: ["ReplicaSync", "LibSQLClient", "PageStore", "EncryptedStorage", "EncryptionKeys"]),
     .executable(name: "albergue-crypt", targets: ["albergue-crypt"]),
     .executable(name: "albergue-primary", targets: ["albergue-primary"]),
     .executable(name: "turso-sync", targets: ["turso-sync"]),
@@ -194,7 +195,8 @@ let package = Package(
     .testTarget(
       name: "ReplicaSyncTests",
       dependencies: [
-        "ReplicaSync", "LibSQLClient", "LibSQLProtocol", "PageStore", "EncryptedStorage", "EncryptionKeys", "TestSupport",
+        "ReplicaSync", "LibSQLClient", "LibSQLProtocol", "PageStore", "EncryptedStorage", "EncryptionKeys",
+        "TestSupport",
         "albergue-primary", "turso-sync",
       ],
       exclude: ["Servers"],

@@ -1,11 +1,12 @@
 import EncryptionKeys
 import Foundation
-@testable import LibSQLClient
 import LibSQLProtocol
 import TestSupport
 import Testing
 
-@Suite("Hrana client", .timeLimit(.minutes(2)))
+@testable import LibSQLClient
+
+@Suite("Hrana client", .serialized, .timeLimit(.minutes(2)))
 struct HranaTests {
   private let server: TestServer
   private let remote: Remote
@@ -20,16 +21,18 @@ struct HranaTests {
   }
 
   private static let row = Hrana.StatementResult(
-    columns: [Hrana.Column(name: "x")], rows: [[.integer(1)], [.text("é\0"), ]], affectedRowCount: 2, lastInsertRowID: -7)
+    columns: [Hrana.Column(name: "x")], rows: [[.integer(1)], [.text("é\0")]], affectedRowCount: 2, lastInsertRowID: -7)
 
-  private func answer(_ results: [Hrana.StreamResponse], baton: String? = nil, base: String? = nil) -> TestServer.Answer {
+  private func answer(_ results: [Hrana.StreamResponse], baton: String? = nil, base: String? = nil) -> TestServer.Answer
+  {
     .init(message: Hrana.PipelineResponse(baton: baton, baseURL: base, results: results.map { .ok($0) }))
   }
 
   private func error(_ code: String, baton: String? = nil, count: Int = 2) -> TestServer.Answer {
     let failure = Hrana.StreamResult.error(Hrana.ProtocolError(message: "no such table: CANARY", code: code))
     return .init(
-      message: Hrana.PipelineResponse(baton: baton, results: [failure] + Array(repeating: .ok(.close), count: count - 1)))
+      message: Hrana.PipelineResponse(
+        baton: baton, results: [failure] + Array(repeating: .ok(.close), count: count - 1)))
   }
 
   /// The server speaks version 3, and answers pipelines so.
@@ -40,7 +43,9 @@ struct HranaTests {
   private func statement(_ sql: String) -> Hrana.Statement { Hrana.Statement(.text(sql)) }
 
   private func pipelines() async throws -> [Hrana.PipelineRequest] {
-    try await server.requests().filter { $0.path.hasSuffix("/pipeline") }.map { try Hrana.PipelineRequest(decoding: $0.body) }
+    try await server.requests().filter { $0.path.hasSuffix("/pipeline") }.map {
+      try Hrana.PipelineRequest(decoding: $0.body)
+    }
   }
 
   // MARK: Versions
@@ -93,7 +98,8 @@ struct HranaTests {
 
   @Test func aWriteIsSentOnceWhateverHappens() async throws {
     for framing in ["drop", "cut-length", "cut-chunked", "reset"] {
-      try await route(answer([.execute(Self.row), .close]).changed { $0.framing = framing }, answer([.execute(Self.row), .close]))
+      try await route(
+        answer([.execute(Self.row), .close]).changed { $0.framing = framing }, answer([.execute(Self.row), .close]))
       let count = try await pipelines().count
       let failure = await remoteError { try await client.execute(statement("INSERT")) }
       #expect(failure?.mayHaveRun == true, "\(framing)")
@@ -103,7 +109,8 @@ struct HranaTests {
 
   @Test func aReadIsSentAgainWhenItsAnswerIsLostOrCut() async throws {
     for framing in ["drop", "cut-length", "cut-chunked"] {
-      try await route(answer([.execute(Self.row), .close]).changed { $0.framing = framing }, answer([.execute(Self.row), .close]))
+      try await route(
+        answer([.execute(Self.row), .close]).changed { $0.framing = framing }, answer([.execute(Self.row), .close]))
       #expect(try await client.execute(statement("SELECT"), isRepeatable: true) == Self.row, "\(framing)")
     }
   }
@@ -117,9 +124,10 @@ struct HranaTests {
       Issue.record("no batch")
       return
     }
-    #expect(batch.steps.map(\.condition) == [
-      nil, .ok(step: 0), .ok(step: 1), .ok(step: 2), .and([.ok(step: 0), .not(.ok(step: 3))]),
-    ])
+    #expect(
+      batch.steps.map(\.condition) == [
+        nil, .ok(step: 0), .ok(step: 1), .ok(step: 2), .and([.ok(step: 0), .not(.ok(step: 3))]),
+      ])
   }
 
   @Test func theFirstErrorOfATransactionIsTheOneThatIsThrown() async throws {
@@ -138,8 +146,11 @@ struct HranaTests {
 
   @Test func aTransactionGoesOnWithItsBatons() async throws {
     try await route(
-      answer([.execute(Self.row)], baton: "b1"), answer([steps(Self.row)], baton: "b2"), answer([steps(Self.row), .close]))
-    let value = try await client.transaction { transaction in try await transaction.execute(self.statement("A")).rows.count }
+      answer([.execute(Self.row)], baton: "b1"), answer([steps(Self.row)], baton: "b2"),
+      answer([steps(Self.row), .close]))
+    let value = try await client.transaction { transaction in
+      try await transaction.execute(self.statement("A")).rows.count
+    }
     #expect(value.value == 2)
     let requests = try await pipelines()
     #expect(requests.map(\.baton) == [nil, "b1", "b2"])
@@ -187,7 +198,8 @@ struct HranaTests {
   }
 
   @Test func aCommitWhoseAnswerIsLostIsUnknownAndNotRepeated() async throws {
-    try await route(answer([.execute(Self.row)], baton: "b1"), .init(framing: "drop"), answer([steps(Self.row), .close]))
+    try await route(
+      answer([.execute(Self.row)], baton: "b1"), .init(framing: "drop"), answer([steps(Self.row), .close]))
     let transaction = try await client.begin()
     let failure = await remoteError { try await transaction.commit() }
     #expect(failure?.code == .connectionLost)
@@ -294,12 +306,14 @@ struct HranaTests {
 
   @Test func aTrackerIsReadAndWrittenWithTheChanges() async throws {
     let found = Hrana.StatementResult(
-      columns: [Hrana.Column(name: "a"), Hrana.Column(name: "b")], rows: [[.integer(3), .integer(41)]], affectedRowCount: 0, lastInsertRowID: nil)
+      columns: [Hrana.Column(name: "a"), Hrana.Column(name: "b")], rows: [[.integer(3), .integer(41)]],
+      affectedRowCount: 0, lastInsertRowID: nil)
     let outcome = Hrana.BatchResult(
       stepResults: [Self.row, Self.row, Self.row, Self.row, Self.row, nil], stepErrors: Array(repeating: nil, count: 6))
     try await route(answer([.execute(found), .close]), answer([.batch(outcome), .close]))
     let push = ChangePush(client, clientID: "me")
     #expect(try await push.tracker() == PushTracker(pullGeneration: 3, changeID: 41))
-    #expect(try await push.push([statement("A")], tracker: PushTracker(pullGeneration: 3, changeID: 42)).results.count == 1)
+    #expect(
+      try await push.push([statement("A")], tracker: PushTracker(pullGeneration: 3, changeID: 42)).results.count == 1)
   }
 }

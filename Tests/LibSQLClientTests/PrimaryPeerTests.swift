@@ -1,11 +1,12 @@
 import Foundation
-@testable import LibSQLClient
 import LibSQLProtocol
 import TestSupport
 import Testing
 
+@testable import LibSQLClient
+
 /// Client and server of this project, in two processes.
-@Suite("Against albergue-primary", .timeLimit(.minutes(3)))
+@Suite("Against albergue-primary", .serialized, .timeLimit(.minutes(3)))
 struct PrimaryPeerTests {
   private func statement(_ sql: String, _ arguments: Hrana.Value...) -> Hrana.Statement {
     Hrana.Statement(.text(sql), arguments: arguments)
@@ -15,7 +16,8 @@ struct PrimaryPeerTests {
     let primary = try await PrimaryProcess.start()
     let client = HranaClient(try primary.remote())
     let values: [Hrana.Value] = [
-      .null, .integer(.min), .integer(.max), .float(0.1), .float(-0.0), .text(""), .text("é\"\\/ \u{1F600}\n"), .blob([]),
+      .null, .integer(.min), .integer(.max), .float(0.1), .float(-0.0), .text(""), .text("é\"\\/ \u{1F600}\n"),
+      .blob([]),
       .blob([0, 255, 7]),
     ]
     try await client.sequence("CREATE TABLE v (id INTEGER PRIMARY KEY, x); CREATE TABLE other (y)")
@@ -34,7 +36,9 @@ struct PrimaryPeerTests {
     try await client.sequence("CREATE TABLE t (id INTEGER PRIMARY KEY, s TEXT NOT NULL)")
     let value = try await client.transaction { transaction in
       _ = try await transaction.execute(self.statement("INSERT INTO t VALUES (1, 'one')"))
-      let failed = await remoteError { try await transaction.execute(self.statement("INSERT INTO t VALUES (1, 'again')")) }
+      let failed = await remoteError {
+        try await transaction.execute(self.statement("INSERT INTO t VALUES (1, 'again')"))
+      }
       #expect(failed?.code == .statement)
       #expect(failed?.remoteCode == "SQLITE_CONSTRAINT")
       return try await transaction.execute([
@@ -51,7 +55,9 @@ struct PrimaryPeerTests {
     // SQLite rolls the transaction back by itself; what follows must not run outside of it.
     let gone = await remoteError {
       try await client.transaction { transaction in
-        _ = await remoteError { try await transaction.execute(self.statement("INSERT OR ROLLBACK INTO t VALUES (1, 'x')")) }
+        _ = await remoteError {
+          try await transaction.execute(self.statement("INSERT OR ROLLBACK INTO t VALUES (1, 'x')"))
+        }
         _ = try await transaction.execute(self.statement("DELETE FROM t"))
       }
     }
@@ -83,7 +89,8 @@ struct PrimaryPeerTests {
   @Test func aCursorGivesManyRows() async throws {
     let primary = try await PrimaryProcess.start()
     let client = HranaClient(try primary.remote())
-    let sql = "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 50000) SELECT i, hex(i) FROM n"
+    let sql =
+      "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 50000) SELECT i, hex(i) FROM n"
     var count: Int64 = 0
     for try await entry in client.cursor(Hrana.Batch(steps: [Hrana.BatchStep(statement(sql))]), isRepeatable: true) {
       guard case .row(let row) = entry else { continue }
@@ -115,7 +122,8 @@ struct PrimaryPeerTests {
     let remote = try primary.remote()
     let client = HranaClient(remote)
     try await client.sequence("CREATE TABLE t (id INTEGER PRIMARY KEY, s TEXT)")
-    let fill = "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 3000) "
+    let fill =
+      "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 3000) "
       + "INSERT INTO t (s) SELECT printf('row %d %s', i, hex(randomblob(100))) FROM n"
     _ = try await client.execute(statement(fill))
     var replica = Replica()
@@ -130,7 +138,9 @@ struct PrimaryPeerTests {
     #expect(try await replica.rows() == rows(client))
     for change in ["UPDATE t SET s = upper(s) WHERE id % 7 = 0", "DELETE FROM t WHERE id > 1000", "VACUUM", fill] {
       // VACUUM may be refused to clients; the others are not.
-      if let error = await remoteError({ try await client.execute(self.statement(change)) }) { #expect(change == "VACUUM", "\(error)") }
+      if let error = await remoteError({ try await client.execute(self.statement(change)) }) {
+        #expect(change == "VACUUM", "\(error)")
+      }
       try await pull(&replica, remote)
       #expect(try await replica.rows() == rows(client), "\(change)")
       #expect(try await replica.check() == "ok")
@@ -142,7 +152,8 @@ struct PrimaryPeerTests {
 
   private func pull(_ replica: inout Replica, _ remote: Remote) async throws {
     switch try #require(replica.position) {
-    case .v2(let generation, let frame): try await replica.apply(V2Client(remote).pull(generation: generation, frame: frame))
+    case .v2(let generation, let frame):
+      try await replica.apply(V2Client(remote).pull(generation: generation, frame: frame))
     case .v1(let logID, let frame): try await replica.apply(V1Client(remote).pull(from: (logID, frame)))
     case .pullUpdates(let revision): try await replica.apply(PullUpdatesClient(remote).pull(from: revision))
     }

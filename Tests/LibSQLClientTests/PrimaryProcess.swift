@@ -26,8 +26,10 @@ final class PrimaryProcess: Sendable {
     process.arguments =
       ["timeout", "-s", "KILL", "180", (program as NSString).deletingLastPathComponent + "/albergue-primary", "serve"]
       + ["--store", directory.file("primary.store"), "--listen", "127.0.0.1:0"] + arguments
-    process.environment = ProcessInfo.processInfo.environment.filter { ["PATH", "HOME", "LD_LIBRARY_PATH"].contains($0.key) }
-      .merging(["TURSO_ENCRYPTION_KEY": TestKeys.firstHex]) { $1 }
+    process.environment = ProcessInfo.processInfo.environment.filter {
+      ["PATH", "HOME", "LD_LIBRARY_PATH"].contains($0.key)
+    }
+    .merging(["TURSO_ENCRYPTION_KEY": TestKeys.firstHex]) { $1 }
     process.setInput(FileHandle.nullDevice)
     let output = Pipe()
     process.setOutput(output)
@@ -42,7 +44,7 @@ final class PrimaryProcess: Sendable {
     address = String(try #require(said.firstMatch(of: /http:\/\/[0-9.:]+/)).output)
   }
 
-  deinit { if process.isRunning { process.terminate() } }
+  deinit { process.send(SIGKILL) }
 
   /// A remote without token.
   func remote() throws -> Remote {

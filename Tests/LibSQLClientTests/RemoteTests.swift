@@ -1,11 +1,12 @@
 import EncryptionKeys
 import Foundation
-@testable import LibSQLClient
 import Logging
 import TestSupport
 import Testing
 
-@Suite("Remote", .timeLimit(.minutes(2)))
+@testable import LibSQLClient
+
+@Suite("Remote", .serialized, .timeLimit(.minutes(2)))
 struct RemoteTests {
   private let transport: Transport
   private let server: TestServer
@@ -169,7 +170,8 @@ struct RemoteTests {
   }
 
   @Test(arguments: [
-    (401, RemoteError.Code.unauthorized, Int32(77)), (403, .forbidden, 77), (404, .notFound, 66), (429, .rateLimited, 75),
+    (401, RemoteError.Code.unauthorized, Int32(77)), (403, .forbidden, 77), (404, .notFound, 66),
+    (429, .rateLimited, 75),
     (500, .serverFailure, 69), (503, .unavailable, 69), (400, .refused, 76), (204, .malformedResponse, 76),
   ])
   func aStatusHasItsKind(status: Int, code: RemoteError.Code, exitCode: Int32) async throws {
@@ -189,7 +191,8 @@ struct RemoteTests {
     let echo = "\(Self.customerKey) and Bearer CANARY-TOKEN"
     let location = [["location", "http://CANARY-TOKEN.example/CANARY-TOKEN"]]
     try await server.route([
-      "POST /400": [.init(400, text: echo)], "POST /500": [.init(500, text: echo)], "POST /401": [.init(401, text: echo)],
+      "POST /400": [.init(400, text: echo)], "POST /500": [.init(500, text: echo)],
+      "POST /401": [.init(401, text: echo)],
       "POST /json": [.init(400, text: #"{"message":"CANARY-TOKEN \#(Self.customerKey)","code":"CANARY-TOKEN"}"#)],
       "POST /307": [.init(307, headers: location)], "POST /head": [.init(200, headers: [["content-encoding", echo]])],
       "POST /cut": [.init(framing: "drop")], "POST /q": [.init(503)],

@@ -1,5 +1,6 @@
-@testable import LibSQLClient
 import Testing
+
+@testable import LibSQLClient
 
 @Suite("Remote addresses")
 struct RemoteURLTests {
@@ -25,12 +26,17 @@ struct RemoteURLTests {
   }
 
   @Test(arguments: [
-    "", "db.example", "libsql:", "libsql://", "libsql:///path", "libsql:db.example", "sqlite://file", "file:///etc/passwd",
-    "ftp://db.example", "https://", "https://:80", "https://db.example:0", "https://db.example:70000", "https://db.example:x",
-    "https://db example", "https://db.example\n", "https://dö.example", "https://db.example#x", "https://db.example?x=1",
+    "", "db.example", "libsql:", "libsql://", "libsql:///path", "libsql:db.example", "sqlite://file",
+    "file:///etc/passwd",
+    "ftp://db.example", "https://", "https://:80", "https://db.example:0", "https://db.example:70000",
+    "https://db.example:x",
+    "https://db example", "https://db.example\n", "https://dö.example", "https://db.example#x",
+    "https://db.example?x=1",
     "https://user@db.example", "https://user:CANARY@db.example", "https://:CANARY@db.example",
-    "libsql://db.example?authToken=CANARY", "libsql://db.example?tls=1&authToken=CANARY", "libsql://db.example?AUTHTOKEN=CANARY",
-    "libsql://db.example?jwt=CANARY", "libsql://127.0.0.1?tls=0", "https://127.0.0.1:80?tls=0", "http://127.0.0.1:80?tls=1",
+    "libsql://db.example?authToken=CANARY", "libsql://db.example?tls=1&authToken=CANARY",
+    "libsql://db.example?AUTHTOKEN=CANARY",
+    "libsql://db.example?jwt=CANARY", "libsql://127.0.0.1?tls=0", "https://127.0.0.1:80?tls=0",
+    "http://127.0.0.1:80?tls=1",
     "libsql://db.example?tls=0x", "http://db.example", "ws://db.example", "libsql://db.example:80?tls=0",
     "http://127.0.0.1.evil.example", "http://localhost.evil.example", "http://128.0.0.1", "http://0.0.0.0",
     "http://127.0.0.1@evil.example", "https://db.example\\@evil.example", "https://[::1", "https://[::1%25eth0]",
@@ -47,7 +53,8 @@ struct RemoteURLTests {
   }
 
   @Test func httpToOtherMachinesHasToBeAllowed() throws {
-    #expect(try RemoteURL("http://db.internal:8080", allowsPlaintextHTTP: true).description == "http://db.internal:8080")
+    #expect(
+      try RemoteURL("http://db.internal:8080", allowsPlaintextHTTP: true).description == "http://db.internal:8080")
     #expect(try RemoteURL("libsql://db.internal:8080?tls=0", allowsPlaintextHTTP: true).scheme == .http)
   }
 
@@ -60,7 +67,8 @@ struct RemoteURLTests {
   }
 
   @Test(arguments: [
-    ("/other", "/other"), ("other?x=1", "/a/other?x=1"), ("https://db.example/x", "/x"), ("https://DB.example:443/", "/"),
+    ("/other", "/other"), ("other?x=1", "/a/other?x=1"), ("https://db.example/x", "/x"),
+    ("https://DB.example:443/", "/"),
     ("//db.example/x", "/x"),
   ])
   func aTargetOfTheSameOriginIsAccepted(_ reference: String, _ path: String) throws {
@@ -70,7 +78,8 @@ struct RemoteURLTests {
 
   @Test(arguments: [
     "http://db.example/x", "https://db.example:444/x", "https://evil.example/x", "//evil.example/x",
-    "https://db.example@evil.example/", "https://user@db.example/x", "ftp://db.example/", "https://db.example.evil.example/",
+    "https://db.example@evil.example/", "https://user@db.example/x", "ftp://db.example/",
+    "https://db.example.evil.example/",
     "https:// db.example/", "", "javascript:x",
   ])
   func aTargetOfAnotherOriginIsNone(_ reference: String) throws {

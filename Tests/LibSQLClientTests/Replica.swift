@@ -1,7 +1,8 @@
 import Foundation
-@testable import LibSQLClient
 import TestSupport
 import Testing
+
+@testable import LibSQLClient
 
 /// What a replica would have: pages of the last commit.
 struct Replica {

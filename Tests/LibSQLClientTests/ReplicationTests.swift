@@ -1,11 +1,12 @@
 import EncryptionKeys
 import Foundation
-@testable import LibSQLClient
 import LibSQLProtocol
 import TestSupport
 import Testing
 
-@Suite("Replication clients", .timeLimit(.minutes(2)))
+@testable import LibSQLClient
+
+@Suite("Replication clients", .serialized, .timeLimit(.minutes(2)))
 struct ReplicationTests {
   private let server: TestServer
   private let remote: Remote
@@ -99,7 +100,9 @@ struct ReplicationTests {
   @Test(arguments: ["cut-length", "cut-chunked", "reset"], [0, 1, 4096, 8192, 10_000])
   func anExportThatIsCutIsAnError(framing: String, cut: Int) async throws {
     let body = (1...3).flatMap { Self.page(UInt32($0)) }
-    try await server.route(["GET /export/1": [TestServer.Answer(200, body, framing: framing).changed { $0.cut_at = cut }]])
+    try await server.route([
+      "GET /export/1": [TestServer.Answer(200, body, framing: framing).changed { $0.cut_at = cut }]
+    ])
     let error = await remoteError {
       var replica = Replica()
       try await replica.fill(V2Client(remote).image(generation: 1))
@@ -131,7 +134,9 @@ struct ReplicationTests {
     numbers.flatMap { WALFrame(pageNumber: $0.page, sizeAfter: $0.sizeAfter, page: page($0.page)).bytes }
   }
 
-  private static func end(_ generation: Int) -> TestServer.Answer { .init(400, text: #"{"generation":\#(generation)}"#) }
+  private static func end(_ generation: Int) -> TestServer.Answer {
+    .init(400, text: #"{"generation":\#(generation)}"#)
+  }
 
   @Test func transactionsOfAPullEndWhereTheRemotesDo() async throws {
     try await server.route([
@@ -157,7 +162,9 @@ struct ReplicationTests {
   @Test func aFailureOfTheServerIsNotTheEndOfTheLog() async throws {
     for answer in [TestServer.Answer(500), .init(500, text: "{}"), .init(503), .init(404), .init(204), .init(200)] {
       try await server.route(["GET /sync/1/1/129": [answer]])
-      let error = await remoteError { try await V2Client(remote).pull(generation: 1, frame: 0).reduce(0) { count, _ in count + 1 } }
+      let error = await remoteError {
+        try await V2Client(remote).pull(generation: 1, frame: 0).reduce(0) { count, _ in count + 1 }
+      }
       #expect(error != nil, "\(answer.status)")
     }
   }
@@ -188,7 +195,9 @@ struct ReplicationTests {
     #expect(error?.mayHaveRun == true)
     #expect(try await server.requests().count == 3)
     #expect(await remoteError { try await client.push([], generation: 1, first: 4) }?.code == .configuration)
-    #expect(await remoteError { try await client.push([frame], generation: 1, first: 4, baton: "/x") }?.code == .configuration)
+    #expect(
+      await remoteError { try await client.push([frame], generation: 1, first: 4, baton: "/x") }?.code == .configuration
+    )
   }
 
   // MARK: pull-updates
@@ -238,7 +247,9 @@ struct ReplicationTests {
     let body = Self.updates([1, 2, 3])
     let cut = Self.updates([1, 2]).count
     for framing in ["cut-length", "cut-chunked"] {
-      try await server.route(["POST /pull-updates": [TestServer.Answer(200, body, framing: framing).changed { $0.cut_at = cut }]])
+      try await server.route([
+        "POST /pull-updates": [TestServer.Answer(200, body, framing: framing).changed { $0.cut_at = cut }]
+      ])
       var replica = Replica()
       let error = await remoteError { try await replica.apply(PullUpdatesClient(remote).pull(from: "r0")) }
       #expect(error?.code == .connectionLost)
@@ -260,7 +271,9 @@ struct ReplicationTests {
 
   // MARK: V1
 
-  @Test(arguments: [("v1/hello-unauthenticated", RemoteError.Code.unauthorized), ("v1/namespace-doesnt-exist", .notFound)])
+  @Test(arguments: [
+    ("v1/hello-unauthenticated", RemoteError.Code.unauthorized), ("v1/namespace-doesnt-exist", .notFound),
+  ])
   func aHelloThatIsRefusedSaysWhy(name: String, code: RemoteError.Code) async throws {
     try await server.route(try Recording(name).routes)
     #expect(await remoteError { try await V1Client(remote).hello() }?.code == code)

@@ -1,10 +1,11 @@
 import EncryptionKeys
 import Foundation
-@testable import LibSQLClient
 import TestSupport
 import Testing
 
-@Suite("TLS", .timeLimit(.minutes(2)))
+@testable import LibSQLClient
+
+@Suite("TLS", .serialized, .timeLimit(.minutes(2)))
 struct TLSTests {
   private let authority: TestAuthority
 
@@ -96,7 +97,9 @@ struct TLSTests {
         $0.proxy = .server("http://127.0.0.1:\(proxy.port)")
       })
     var request = HTTPRequest.get(server, "/")
-    request.headers = [HTTPRequest.Header("authorization", prefix: "Bearer ", secret: Secret(.init(copying: "CANARY".utf8)))]
+    request.headers = [
+      HTTPRequest.Header("authorization", prefix: "Bearer ", secret: Secret(.init(copying: "CANARY".utf8)))
+    ]
     #expect(try await transport.send(request).head.status == 404)
     #expect(try await server.requests().first?.header("authorization") == "Bearer CANARY")
     let seen = try await proxy.requests()
@@ -131,7 +134,9 @@ struct TestAuthority: Sendable {
 
   /// A certificate and its key.
   func certificate(name: String) throws -> (certificate: String, key: String) {
-    let (request, certificate, key) = (folder.file("\(name).csr"), folder.file("\(name).pem"), folder.file("\(name).key"))
+    let (request, certificate, key) = (
+      folder.file("\(name).csr"), folder.file("\(name).pem"), folder.file("\(name).key")
+    )
     try openssl(
       "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=\(name)", "-keyout", key,
       "-out", request)

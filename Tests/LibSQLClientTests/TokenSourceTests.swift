@@ -1,8 +1,9 @@
 import EncryptionKeys
 import Foundation
-@testable import LibSQLClient
 import TestSupport
 import Testing
+
+@testable import LibSQLClient
 
 @Suite("Token sources", .serialized)
 struct TokenSourceTests {
@@ -60,7 +61,9 @@ struct TokenSourceTests {
     #expect(text(try await source.current()) == "token")
   }
 
-  @Test(arguments: ["", "Bearer CANARY", "CANARY\nCANARY", "\"CANARY x\"", "CANARY\u{e9}", String(repeating: "a", count: 8193)])
+  @Test(arguments: [
+    "", "Bearer CANARY", "CANARY\nCANARY", "\"CANARY x\"", "CANARY\u{e9}", String(repeating: "a", count: 8193),
+  ])
   func whatCannotStandInAHeaderIsRefused(_ text: String) async throws {
     let error = await remoteError { try await TokenSource(file: try file(text)).current() }
     #expect(error?.code == .credentials)
@@ -95,13 +98,18 @@ struct TokenSourceTests {
     unsetenv("TURSO_AUTH_TOKEN_COMMAND")
   }
 
-  @Test(arguments: [("AAECAwQFBgcICQoLDA0ODw", "AAECAwQFBgcICQoLDA0ODw=="), ("AAECAwQFBgcICQoLDA0ODw==", "AAECAwQFBgcICQoLDA0ODw==")])
+  @Test(arguments: [
+    ("AAECAwQFBgcICQoLDA0ODw", "AAECAwQFBgcICQoLDA0ODw=="), ("AAECAwQFBgcICQoLDA0ODw==", "AAECAwQFBgcICQoLDA0ODw=="),
+  ])
   func aCustomerKeyIsSentWithPadding(_ text: String, _ sent: String) throws {
     let key = try CustomerKey(SecretBytes(copying: text.utf8))
     #expect(key.secret.withHeader("") { String(cString: $0) } == sent)
   }
 
-  @Test(arguments: ["", "AAECAw", "AAECAwQFBgcICQoLDA0OD", "AAECAwQFBgcICQoLDA0ODw===", "AAECAwQFBgcICQoLDA0O D==", "AAECAwQFBgcICQoLDA0O_w"])
+  @Test(arguments: [
+    "", "AAECAw", "AAECAwQFBgcICQoLDA0OD", "AAECAwQFBgcICQoLDA0ODw===", "AAECAwQFBgcICQoLDA0O D==",
+    "AAECAwQFBgcICQoLDA0O_w",
+  ])
   func whatIsNoCustomerKeyIsRefused(_ text: String) async {
     #expect(await remoteError { try CustomerKey(SecretBytes(copying: text.utf8)) }?.code == .credentials)
   }

@@ -1,9 +1,10 @@
 import Foundation
-@testable import LibSQLClient
 import TestSupport
 import Testing
 
-@Suite("Transport", .timeLimit(.minutes(2)))
+@testable import LibSQLClient
+
+@Suite("Transport", .serialized, .timeLimit(.minutes(2)))
 struct TransportTests {
   private let transport: Transport
   private let server: TestServer
@@ -46,7 +47,9 @@ struct TransportTests {
     try await server.route(["GET /silent": [.init(framing: "silence")], "GET /": [.init(200, text: "x")]])
     let silent = Task { [transport, server] in try await transport.send(.get(server, "/silent")) }
     try await withThrowingTaskGroup(of: Int.self) { group in
-      for _ in 0..<30 { group.addTask { [transport, server] in try await transport.send(.get(server, "/")).head.status } }
+      for _ in 0..<30 {
+        group.addTask { [transport, server] in try await transport.send(.get(server, "/")).head.status }
+      }
       for try await status in group { #expect(status == 200) }
     }
     silent.cancel()

@@ -82,7 +82,8 @@ public final class Remote: Sendable {
     do {
       try await retries.clock.sleep(for: pause)
     } catch {
-      throw RemoteError(.cancelled, "wait", url: url.description, detail: "the request was given up before it was repeated")
+      throw RemoteError(
+        .cancelled, "wait", url: url.description, detail: "the request was given up before it was repeated")
     }
   }
 
