@@ -104,7 +104,7 @@ struct HTTP2Tests {
 final class Nginx: Sendable {
   let port: Int
   let authority: TestAuthority
-  private let process: Process
+  private let process: ChildProgram
   private let directory: TemporaryDirectory
 
   init(port: Int, upstream: Int, _ authority: TestAuthority) throws {
@@ -137,15 +137,15 @@ final class Nginx: Sendable {
       }
       """
     try Bytes.write(Data(configuration.utf8), to: directory.file("nginx.conf"))
-    process = Process()
+    process = ChildProgram()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     // Killed should the test itself have died.
     process.arguments =
       ["timeout", "-s", "KILL", "120", program, "-p", directory.path, "-c", "nginx.conf", "-e", "stderr"]
       + ["-g", "daemon off; master_process off;"]
     let errors = Pipe()
-    process.standardError = errors
-    process.standardInput = FileHandle.nullDevice
+    process.setErrors(errors)
+    process.setInput(FileHandle.nullDevice)
     try process.run()
     // Said after the socket is open.
     var said = Data()
@@ -156,5 +156,5 @@ final class Nginx: Sendable {
     }
   }
 
-  deinit { process.kill() }
+  deinit { process.send(SIGKILL) }
 }

@@ -96,14 +96,14 @@ final class TestServer: Sendable {
 
   deinit {
     // Not by closing its input: servers that were started later hold that open, too.
-    process.kill()
+    process.send(SIGKILL)
   }
 
   /// A port that nobody listens at: its server has just ended.
   static func unusedPort() async throws -> Int {
     let server = try await start()
     try await blocking {
-      server.process.kill()
+      server.process.send(SIGKILL)
       server.process.waitUntilExit()
     }
     return server.port
@@ -170,17 +170,5 @@ func remoteError(_ body: () async throws -> some Any) async -> RemoteError? {
 func blocking<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
   try await withCheckedThrowingContinuation { continuation in
     DispatchQueue.global().async { continuation.resume(with: Result { try body() }) }
-  }
-}
-
-extension Process {
-  /// Ends it, and what it has started. Not with SIGTERM: a child has the signals blocked that the thread blocks which starts
-  /// it, and threads of Dispatch block them all.
-  func kill() {
-    guard isRunning else { return }
-    let children = "/proc/\(processIdentifier)/task/\(processIdentifier)/children"
-    let text = String(decoding: FileManager.default.contents(atPath: children) ?? Data(), as: UTF8.self)
-    for child in text.split(separator: " ").compactMap({ Int32($0) }) { _ = Glibc.kill(child, SIGKILL) }
-    _ = Glibc.kill(processIdentifier, SIGKILL)
   }
 }

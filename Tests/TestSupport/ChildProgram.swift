@@ -92,18 +92,13 @@ package final class ChildProgram: Sendable {
     var actions = posix_spawn_file_actions_t()
     try check(posix_spawn_file_actions_init(&actions))
     defer { posix_spawn_file_actions_destroy(&actions) }
-    // Through numbers that no standard stream has, since one of them may be in the way of another.
-    let aside: Int32 = 200
-    for (target, handle) in settings.streams.enumerated() where handle !== FileHandle.nullDevice {
-      if let handle {
-        try check(posix_spawn_file_actions_adddup2(&actions, handle.fileDescriptor, aside + Int32(target)))
-      }
-    }
     for (target, handle) in settings.streams.enumerated() {
       if handle === FileHandle.nullDevice || handle == nil && target == 0 {
         try check(posix_spawn_file_actions_addopen(&actions, Int32(target), "/dev/null", O_RDWR, 0))
-      } else if handle != nil {
-        try check(posix_spawn_file_actions_adddup2(&actions, aside + Int32(target), Int32(target)))
+      } else if let handle {
+        // One below 3 would be in the way of another stream.
+        try check(handle.fileDescriptor < 3 ? EBADF : 0)
+        try check(posix_spawn_file_actions_adddup2(&actions, handle.fileDescriptor, Int32(target)))
       }
     }
     try check(CLinux_spawn_add_close_from(&actions, 3))

@@ -24,7 +24,9 @@ struct AnsweringMiddleware: RouterMiddleware {
       response = HTTPFailure(error.status, "there is nothing at this path for this method").response
     } catch {
       let failure = HTTPFailure(error)
-      if failure.status.code >= 500 {
+      // What was meant as an answer is no failure of the server, whatever its status, and may quote a statement.
+      let isMeant = error is HTTPFailure || error is StreamTable.Refusal
+      if failure.status.code >= 500, !isMeant {
         context.logger.error("a request failed", metadata: ["reason": "\(Self.reason(error))"])
       }
       response = failure.response
@@ -52,7 +54,6 @@ struct AnsweringMiddleware: RouterMiddleware {
     switch error {
     case let error as EncryptedStorageError: error.description
     case let error as PrimaryError: error.description
-    case let error as HTTPFailure: error.message
     default: "\(type(of: error))"
     }
   }
