@@ -80,10 +80,7 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "ReplicaSync",
-      dependencies: [
-        "LibSQLClient", "LibSQLProtocol", "PageStore", "EncryptedStorage", "EncryptionKeys",
-        .product(name: "Logging", package: "swift-log"),
-      ],
+      dependencies: ["LibSQLClient", "LibSQLProtocol", "PageStore", "EncryptedStorage", "EncryptionKeys"],
       swiftSettings: memorySafe),
     .target(
       name: "Primary",
