@@ -17,8 +17,11 @@ let package = Package(
   name: "albergue-crypt",
   products: [
     .library(name: "EncryptedStorage", targets: ["EncryptedStorage", "EncryptionKeys"]),
+    .library(
+      name: "ReplicaSync", targets: ["ReplicaSync", "LibSQLClient", "PageStore", "EncryptedStorage", "EncryptionKeys"]),
     .executable(name: "albergue-crypt", targets: ["albergue-crypt"]),
     .executable(name: "albergue-primary", targets: ["albergue-primary"]),
+    .executable(name: "turso-sync", targets: ["turso-sync"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -76,6 +79,10 @@ let package = Package(
       exclude: ["Servers"],
       swiftSettings: strict),
     .target(
+      name: "ReplicaSync",
+      dependencies: ["LibSQLClient", "LibSQLProtocol", "PageStore", "EncryptedStorage", "EncryptionKeys"],
+      swiftSettings: memorySafe),
+    .target(
       name: "Primary",
       dependencies: [
         "LibSQLProtocol", "PageStore", "EncryptedStorage", "EncryptionKeys", "COpenSSL",
@@ -104,6 +111,14 @@ let package = Package(
       name: "albergue-crypt",
       dependencies: [
         "CommandSupport", "Verification", "PageStore", "EncryptedStorage", "EncryptionKeys",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: strict),
+    .executableTarget(
+      name: "turso-sync",
+      dependencies: [
+        "CommandSupport", "ReplicaSync", "LibSQLClient", "PageStore", "EncryptedStorage", "EncryptionKeys",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -173,6 +188,15 @@ let package = Package(
         .product(name: "NIOCore", package: "swift-nio"),
       ],
       exclude: ["Clients"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "ReplicaSyncTests",
+      dependencies: [
+        "ReplicaSync", "LibSQLClient", "LibSQLProtocol", "PageStore", "EncryptedStorage", "EncryptionKeys",
+        "TestSupport",
+        "albergue-primary", "turso-sync",
+      ],
+      exclude: ["Servers"],
       swiftSettings: strict),
     .testTarget(
       name: "VerificationTests",

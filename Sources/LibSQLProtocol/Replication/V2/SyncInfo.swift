@@ -11,6 +11,9 @@ public struct SyncInfo: Sendable, Hashable {
 
   /// Characters of the longest id.
   public static let databaseLengthMax = 200
+  /// The header in which servers of this project repeat ``database`` with every answer of V2: a server that another one has
+  /// taken the place of cannot pass for it between two requests.
+  public static let databaseHeader = "x-albergue-database"
 
   /// An answer; nil for generation 0, which clients refuse.
   public init?(currentGeneration: UInt32, database: String? = nil) {

@@ -1,0 +1,89 @@
+import ArgumentParser
+import CommandSupport
+import PageStore
+import ReplicaSync
+import Synchronization
+
+struct SyncCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "sync",
+    abstract: "Keep the replica fresh until SIGTERM or Ctrl-C. With an interval of 0: once.",
+    discussion: "Works without the network, too: it goes on trying, and says how old the replica is.")
+
+  @Option(help: "Seconds between two syncs. Wins over TURSO_SYNC_INTERVAL_SECS; default 60.")
+  var intervalSecs: String?
+
+  @Flag(help: "Print a JSON object for each sync.")
+  var json = false
+
+  @OptionGroup var remote: RemoteOptions
+
+  func run() async throws {
+    try await Failures.translated {
+      var settings = try remote.settings()
+      if let intervalSecs {
+        settings.interval = try ReplicaSettings.interval(intervalSecs, named: "--interval-secs")
+      }
+      let bar = ProgressBar()
+      let syncer = try await remote.openSyncer(settings, bar)
+      let log = SyncLog(json: json, bar: bar)
+      log.begin(try await syncer.replicaStatus())
+      let failure: (any Error)?
+      do {
+        if settings.interval == .zero {
+          try await log.note(.success(syncer.sync()))
+        } else {
+          try await syncer.run(SyncSchedule(interval: settings.interval)) { log.note($0) }
+        }
+        failure = nil
+      } catch {
+        failure = error
+      }
+      await syncer.close()
+      bar.finish()
+      // The end that was asked for is no failure.
+      if let failure, !Task.isCancelled { throw failure }
+    }
+  }
+}
+
+/// What `sync` says: one line for each sync.
+private final class SyncLog: Sendable {
+  private let json: Bool
+  private let bar: ProgressBar
+  private let diagnostics = Diagnostics("turso-sync")
+  /// When the replica was last known to be the remote's.
+  private let lastSync = Mutex<Int64?>(nil)
+
+  init(json: Bool, bar: ProgressBar) {
+    self.json = json
+    self.bar = bar
+  }
+
+  /// How old the replica is before anything is asked of the remote.
+  func begin(_ status: ReplicaStatus) {
+    lastSync.withLock { $0 = status.state.lastSync }
+    if let lag { diagnostics.note("the replica is \(lag) s old") }
+  }
+
+  func note(_ result: Result<SyncReport, any Error>) {
+    bar.finish()
+    switch result {
+    case .success(let report):
+      lastSync.withLock { $0 = report.lastSync }
+      diagnostics.note(report.summary)
+      if json { try? JSONOutput.print(report) }
+    case .failure(let error):
+      let (text, lag) = (Failures.text(error), lag)
+      diagnostics.warning("sync failed, the replica is \(lag.map { "\($0) s old" } ?? "of unknown age"): \(text)")
+      if json { try? JSONOutput.print(Failure(error: text, lagSeconds: lag)) }
+    }
+  }
+
+  private var lag: Int64? { lastSync.withLock(\.self).map(WallClock.system.age) }
+
+  private struct Failure: Encodable {
+    let error: String
+    let lagSeconds: Int64?
+  }
+}
