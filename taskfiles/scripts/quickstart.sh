@@ -27,14 +27,18 @@ if [ -n "$given" ]; then
 fi
 
 programs=${ALBERGUE_BIN_DIR:-$root/.build/release}
-[ -x "$programs/albergue-crypt" ] || fail 69 "no program $programs/albergue-crypt" "build it: ./taskw build"
+for program in albergue-crypt albergue-primary turso-sync; do
+  [ -x "$programs/$program" ] || fail 69 "no program $programs/$program" "build it: ./taskw build"
+done
 command -v sqlcipher >/dev/null 2>&1 ||
   fail 69 "the sqlcipher command line is not installed" "run ./taskw deps:judges"
+command -v curl >/dev/null 2>&1 || fail 69 "curl is not installed" "run ./taskw deps:judges"
 PATH=$programs:$PATH
 
 # The keys shown here are the only ones: nothing is taken from the caller's environment.
 unset TURSO_ENCRYPTION_KEY TURSO_ENCRYPTION_KEY_FILE TURSO_ENCRYPTION_KEY_COMMAND TURSO_ENCRYPTION_KEYRING \
-  TURSO_ENCRYPTION_CIPHER CREDENTIALS_DIRECTORY
+  TURSO_ENCRYPTION_CIPHER CREDENTIALS_DIRECTORY TURSO_DATABASE_URL DATABASE_URL TURSO_AUTH_TOKEN \
+  TURSO_AUTH_TOKEN_FILE TURSO_AUTH_TOKEN_COMMAND TURSO_REPLICA_PATH TURSO_REMOTE_ENCRYPTION_KEY DB_MODE
 
 umask 077
 work=$(mktemp -d "${TMPDIR:-/tmp}/albergue-quickstart.XXXXXX") ||
@@ -48,8 +52,10 @@ erase() {
     shred -n 1 -u -- "$secret" 2>/dev/null || rm -f -- "$secret"
   done
 }
+server=''
 clean_up() {
   trap '' HUP INT TERM
+  [ -z "$server" ] || kill -KILL "$server" 2>/dev/null || true
   cd /
   erase "$work"/hostel-plain.db* "$work"/keys "$work"/keys-before "$work"/other-keys
   rm -rf -- "$work"
@@ -208,12 +214,45 @@ printf '     %s\n   %s(%s; the key went through stdin, never as an argument)%s\n
 [ "$rows_after" = "$rows_before" ] ||
   fail 1 "$rows_before rows before the rotation, $rows_after after it" "this should not happen: please report it"
 
-explain "The store of a replica: the encrypted file that a sync will fill with the pages of a remote database."
-step 0 albergue-crypt init --keyring keys --replica replica.db
-step 0 albergue-crypt status --keyring keys replica.db
+explain "A server for libSQL's clients, whose database is encrypted on disk too. It plays the remote here."
+show albergue-primary serve --store primary.db --keyring keys --listen 127.0.0.1:0
+albergue-primary serve --store primary.db --keyring keys --listen 127.0.0.1:0 >server.out 2>server.err </dev/null &
+server=$!
+# It says where it listens as soon as it does, or ends.
+until grep -q http server.out; do
+  kill -0 "$server" 2>/dev/null || { cat server.err >&2; fail 1 "the server did not start" "look at the message above"; }
+  sleep 0.05
+done
+sed 's/^/     /' server.out
+url=$(sed -n 's/.*\(http:[^,]*\),.*/\1/p' server.out)
 
-explain "Until its first pull has finished it cannot be opened as a database: no half a database is ever shown."
-step 75 albergue-crypt query --keyring keys replica.db 'SELECT count(*) FROM sqlite_master'
+explain "Write to it, as any client of Turso or libSQL does: SQL in JSON over HTTP."
+step 0 curl -sS "$url/v2/pipeline" --data \
+  '{"requests":[{"type":"sequence","sql":"CREATE TABLE pilgrims (id INTEGER PRIMARY KEY, name TEXT); INSERT INTO pilgrims (name) VALUES ('"'Egeria'), ('Aymeric'"')"},{"type":"close"}]}'
+! grep -q '"type":"error"' output || fail 1 "the server refused the statements" "look at the answer above"
+
+explain "Pull an encrypted replica of it, and read it locally. Nothing of it is ever on the disk in clear."
+step 0 turso-sync pull --url "$url" --replica replica.db --keyring keys
+step 0 albergue-crypt query --keyring keys replica.db 'SELECT id, name FROM pilgrims'
+
+explain "Something new on the remote; a second pull brings only what changed."
+step 0 curl -sS "$url/v2/pipeline" --data \
+  '{"requests":[{"type":"execute","stmt":{"sql":"INSERT INTO pilgrims (name) VALUES (?)","args":[{"type":"text","value":"Hildegard"}]}},{"type":"close"}]}'
+step 0 turso-sync pull --url "$url" --replica replica.db --keyring keys
+step 0 albergue-crypt query --keyring keys --format csv replica.db 'SELECT count(*) FROM pilgrims'
+[ "$(single <output)" = 3 ] || fail 1 "the replica does not have what was written" "this should not happen: please report it"
+
+explain "The replica with another key: refused. Its status, and every page of it proved."
+step 77 turso-sync pull --url "$url" --replica replica.db --keyring other-keys
+step 0 albergue-crypt status --keyring keys replica.db
+step 0 albergue-crypt verify --keyring keys replica.db
+
+explain "Stop the server. It leaves one encrypted file."
+show kill -TERM "$server"
+kill -TERM "$server"
+wait "$server" || fail 1 "the server ended with exit code $?" "this should not happen: please report it"
+server=''
+step 0 albergue-crypt verify --keyring keys primary.db
 
 printf '\n%sAll %d steps did what they should: %s rows before and after.%s The temporary folder is removed now.\n' \
   "$bold" "$number" "$rows_before" "$plain"

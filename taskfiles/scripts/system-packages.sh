@@ -62,7 +62,7 @@ fi
 if wants test; then
   sqlcipher_packages="$sqlcipher_packages sqlcipher"
   # strace and binutils (nm, readelf): what a process writes, and what it is linked with.
-  packages="$packages strace binutils"
+  packages="$packages strace binutils curl"
 fi
 # A load over HTTP.
 if wants bench; then packages="$packages wrk"; fi
