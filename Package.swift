@@ -76,6 +76,13 @@ let package = Package(
       exclude: ["Servers"],
       swiftSettings: strict),
     .target(
+      name: "WorkingCopy",
+      dependencies: [
+        "LibSQLClient", "LibSQLProtocol", "PageStore", "EncryptedStorage", "EncryptionKeys", "COpenSSL",
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: memorySafe),
+    .target(
       name: "Primary",
       dependencies: [
         "LibSQLProtocol", "PageStore", "EncryptedStorage", "EncryptionKeys", "COpenSSL",
