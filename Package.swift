@@ -17,8 +17,10 @@ let package = Package(
   name: "albergue-crypt",
   products: [
     .library(name: "EncryptedStorage", targets: ["EncryptedStorage", "EncryptionKeys"]),
+    .library(name: "ReplicaSync", targets: ["ReplicaSync", "LibSQLClient", "EncryptedStorage", "EncryptionKeys"]),
     .executable(name: "albergue-crypt", targets: ["albergue-crypt"]),
     .executable(name: "albergue-primary", targets: ["albergue-primary"]),
+    .executable(name: "turso-sync", targets: ["turso-sync"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -83,6 +85,13 @@ let package = Package(
       ],
       swiftSettings: memorySafe),
     .target(
+      name: "ReplicaSync",
+      dependencies: [
+        "LibSQLClient", "LibSQLProtocol", "PageStore", "EncryptedStorage", "EncryptionKeys",
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: memorySafe),
+    .target(
       name: "Primary",
       dependencies: [
         "LibSQLProtocol", "PageStore", "EncryptedStorage", "EncryptionKeys", "COpenSSL",
@@ -111,6 +120,14 @@ let package = Package(
       name: "albergue-crypt",
       dependencies: [
         "CommandSupport", "Verification", "PageStore", "EncryptedStorage", "EncryptionKeys",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: strict),
+    .executableTarget(
+      name: "turso-sync",
+      dependencies: [
+        "CommandSupport", "ReplicaSync", "LibSQLClient", "PageStore", "EncryptedStorage", "EncryptionKeys",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -180,6 +197,23 @@ let package = Package(
         .product(name: "NIOCore", package: "swift-nio"),
       ],
       exclude: ["Clients"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "ReplicaSyncTests",
+      dependencies: [
+        "ReplicaSync", "LibSQLClient", "LibSQLProtocol", "PageStore", "EncryptedStorage", "EncryptionKeys", "TestSupport",
+        "albergue-primary", "turso-sync",
+      ],
+      exclude: ["Servers"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "WorkingCopyTests",
+      dependencies: [
+        "WorkingCopy", "ReplicaSync", "LibSQLClient", "LibSQLProtocol", "PageStore", "EncryptedStorage",
+        "EncryptionKeys", "TestSupport",
+        "albergue-primary", "turso-sync",
+      ],
+      exclude: ["Servers"],
       swiftSettings: strict),
     .testTarget(
       name: "VerificationTests",

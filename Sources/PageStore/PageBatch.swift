@@ -10,6 +10,9 @@ public struct Page: Sendable, Hashable {
     self.number = number
     self.bytes = bytes
   }
+
+  /// The only page of a database without content.
+  package static var emptyDatabase: Page { Page(number: 1, bytes: StoreFormat.emptyDatabase) }
 }
 
 extension Page {

@@ -89,7 +89,7 @@ enum StoreFormat {
   /// savepoint when another connection has made tables meanwhile, empties the database if it rolls back to that
   /// savepoint: a mistake of SQLite 3.46 and older, which takes such a database for one that the transaction began.
   /// Format: https://www.sqlite.org/fileformat2.html#the_database_header
-  private static let emptyDatabase: [UInt8] = {
+  static let emptyDatabase: [UInt8] = {
     var page = [UInt8](repeating: 0, count: pageByteCount)
     func set(_ bytes: [UInt8], at offset: Int) { page.replaceSubrange(offset..<(offset + bytes.count), with: bytes) }
     set(PageCodec.magic, at: 0)

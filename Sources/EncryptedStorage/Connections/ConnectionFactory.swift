@@ -138,14 +138,12 @@ public final class ConnectionFactory: Sendable {
   /// - Throws: as ``open(_:_:)``.
   public func openPool(_ path: String, readerCount: Int = 2) async throws -> ConnectionPool {
     let writer = try await open(path, .writer)
-    var readers: [Connection] = []
     do {
-      for _ in 0..<max(1, readerCount) { readers.append(try await open(path, .reader)) }
+      return ConnectionPool(writer: writer, readers: try await openReaders(path, count: readerCount))
     } catch {
-      for connection in readers + [writer] { await connection.close() }
+      await writer.close()
       throw error
     }
-    return ConnectionPool(writer: writer, readers: readers)
   }
 
   /// Opens the container of a page store: the database that holds pages, not the one that they make.

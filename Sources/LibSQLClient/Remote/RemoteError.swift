@@ -112,6 +112,8 @@ extension RemoteError {
     public static let foreignOrigin = Code("foreign-origin", 76)
     /// The server speaks none of the protocols that are understood here (76).
     public static let unsupportedProtocol = Code("unsupported-protocol", 76)
+    /// The remote has another history than the replica, or has gone back in it: another database, a restored one (76).
+    public static let otherHistory = Code("other-history", 76)
     /// The token is missing, wrong or expired: 401 (77).
     public static let unauthorized = Code("unauthorized", 77)
     /// The token does not allow this: 403 (77).

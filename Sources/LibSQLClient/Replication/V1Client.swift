@@ -19,7 +19,8 @@ public struct V1Client: Sendable {
   /// The changes since a position of V1; everything for nil.
   ///
   /// The log can be another one than the replica's: then ``ReplicationEvent/reset`` comes first. A replica from nothing gets
-  /// the history as far as the log has it, or a snapshot: pages come in any order and may come several times.
+  /// the history as far as the log has it, or a snapshot: pages come in any order and may come several times. It fails with
+  /// `.otherHistory` when the log has not come as far as the position.
   public func pull(from position: (logID: String, frameNumber: UInt64)?) -> ReplicationStream {
     let remote = remote
     let start = position.map { LogCursor.Position(logID: $0.logID, frameNumber: $0.frameNumber) }
@@ -150,6 +151,12 @@ private struct V1Source: ReplicationSource {
     switch request {
     case .hello:
       let response = try await GRPCCall(remote, .hello, HelloRequest().encoded).hello()
+      // A log that is shorter than what the replica has of it was restored from a backup.
+      if let committed = cursor.committed, committed.logID == response.logID,
+        let newest = response.currentReplicationIndex, newest < committed.frameNumber
+      {
+        throw remote.otherHistory("hello", ReplicationMethod.hello.rawValue)
+      }
       let hadPages = cursor.pendingFrameCount > 0
       if cursor.receive(response) { events.append(.reset) } else if hadPages { events.append(.discard) }
     case .batch(let offset): try await open(.batchLogEntries, offset, .batch)

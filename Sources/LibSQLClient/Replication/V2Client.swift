@@ -10,11 +10,16 @@ public struct V2Client: Sendable {
   /// The generation that is being written.
   ///
   /// - Throws: ``RemoteError`` `.notFound` when the server has no V2.
-  public func currentGeneration() async throws(RemoteError) -> UInt32 {
+  public func currentGeneration() async throws(RemoteError) -> UInt32 { try await info().currentGeneration }
+
+  /// The generation that is being written, and which database it is of, where the server says that.
+  ///
+  /// - Throws: ``RemoteError`` `.notFound` when the server has no V2.
+  public func info() async throws(RemoteError) -> SyncInfo {
     let response = try await send(.info, "info")
     let body = try await response.body.collect(upTo: 64 << 10)
     do throws(WireFormatError) {
-      return try SyncInfo(body).currentGeneration
+      return try SyncInfo(body)
     } catch {
       throw remote.malformed("info", SyncRoute.info.path, error, mayHaveRun: false)
     }
@@ -22,9 +27,12 @@ public struct V2Client: Sendable {
 
   /// The database at the start of a generation.
   ///
-  /// - Throws: ``RemoteError``; `.malformedResponse` for what is no database of pages of 4096 bytes.
-  public func image(generation: UInt32) async throws(RemoteError) -> RemoteImage {
+  /// - Parameter database: which database it has to be of, as ``info()`` said.
+  /// - Throws: ``RemoteError``; `.malformedResponse` for what is no database of pages of 4096 bytes; `.otherHistory` when it
+  ///   is of another database.
+  public func image(generation: UInt32, database: String? = nil) async throws(RemoteError) -> RemoteImage {
     let response = try await send(.export(generation: generation), "export")
+    try remote.check(response.head, isOf: database, "export", SyncRoute.export(generation: generation).path)
     var source = ExportSource(remote: remote, path: SyncRoute.export(generation: generation).path, body: response.body)
     let pageCount = try await source.begin(contentLength: response.head.contentLength)
     return RemoteImage(
@@ -32,9 +40,16 @@ public struct V2Client: Sendable {
   }
 
   /// The changes since a position of V2.
-  public func pull(generation: UInt32, frame: UInt32) -> ReplicationStream {
+  ///
+  /// It fails with `.otherHistory` when the server has not come as far as the position, and when its answers are of another
+  /// database.
+  ///
+  /// - Parameter database: which database they have to be of, as ``info()`` said; nil where it does not say.
+  public func pull(generation: UInt32, frame: UInt32, database: String? = nil) -> ReplicationStream {
     let remote = remote
-    return ReplicationStream { V2Source(remote, from: PullCursor.Position(generation: generation, frame: frame)) }
+    return ReplicationStream {
+      V2Source(remote, from: PullCursor.Position(generation: generation, frame: frame), database: database)
+    }
   }
 
   private func send(_ route: SyncRoute, _ operation: String) async throws(RemoteError) -> HTTPResponse {
@@ -169,9 +184,11 @@ private struct V2Source: ReplicationSource {
   /// The answer that is being read.
   private var answer: (body: ResponseBody, reader: WALFrameReader, path: String)?
   private var hasEnded = false
+  private let database: String?
 
-  init(_ remote: Remote, from position: PullCursor.Position) {
+  init(_ remote: Remote, from position: PullCursor.Position, database: String?) {
     self.remote = remote
+    self.database = database
     cursor = PullCursor(from: position)
   }
 
@@ -192,7 +209,10 @@ private struct V2Source: ReplicationSource {
     }
     let path = SyncRoute.pull(range).path
     let request = Remote.Request(operation: "pull", path: path, isRepeatable: true)
-    let response = try await remote.send(request) { [200, SyncEnd.statusCode, 500].contains($0) }
+    // 409 is how `albergue-primary` says that it has not come so far.
+    let response = try await remote.send(request) { [200, SyncEnd.statusCode, 409, 500].contains($0) }
+    try remote.check(response.head, isOf: database, "pull", path)
+    guard response.head.status != 409 else { throw remote.otherHistory("pull", path) }
     guard response.head.status != 200 else {
       answer = (response.body, WALFrameReader(), path)
       return
@@ -201,6 +221,11 @@ private struct V2Source: ReplicationSource {
     let end: SyncEnd?
     do throws(WireFormatError) {
       end = try SyncEnd(statusCode: response.head.status, body)
+    } catch {
+      throw remote.malformed("pull", path, error, mayHaveRun: false)
+    }
+    if let end, isBehind(end) { throw remote.otherHistory("pull", path) }
+    do throws(WireFormatError) {
       if let end { try finish(end) }
     } catch {
       throw remote.malformed("pull", path, error, mayHaveRun: false)
@@ -210,6 +235,13 @@ private struct V2Source: ReplicationSource {
         .serverFailure, "pull", url: remote.url.description + path, detail: "the server failed",
         status: response.head.status)
     }
+  }
+
+  /// Whether the server has not come as far as the replica.
+  private func isBehind(_ end: SyncEnd) -> Bool {
+    let committed = cursor.committed
+    guard end.generation == committed.generation else { return end.generation < committed.generation }
+    return end.lastFrame.map { $0 < committed.frame } ?? false
   }
 
   private mutating func finish(_ end: SyncEnd) throws(WireFormatError) {
@@ -241,5 +273,24 @@ private struct V2Source: ReplicationSource {
     }
     self.answer = chunk == nil ? nil : answer
     if chunk == nil { events.endRun() }
+  }
+}
+
+extension Remote {
+  /// Whether an answer of V2 is of the database that is meant, as far as the server says it.
+  ///
+  /// - Throws: ``RemoteError`` `.otherHistory`.
+  fileprivate func check(
+    _ head: ResponseHead, isOf database: String?, _ operation: String, _ path: String
+  ) throws(RemoteError) {
+    guard let database, let named = head.value(of: SyncInfo.databaseHeader), named != database else { return }
+    throw otherHistory(operation, path)
+  }
+
+  /// The error for a server whose history is not that of the replica.
+  func otherHistory(_ operation: String, _ path: String) -> RemoteError {
+    RemoteError(
+      .otherHistory, operation, url: url.description + path,
+      detail: "the remote is another database than the replica's, or has gone back to an older state")
   }
 }

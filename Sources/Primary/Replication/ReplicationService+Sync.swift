@@ -17,6 +17,12 @@ internal import PageStore
 ///   from an older generation walks up to the last but one, begins there at frame 1, and gets the whole image.
 extension ReplicationService {
   func respond(to route: SyncRoute, _ body: RequestBody, _ right: AccessRight) async throws -> Response {
+    var response = try await answer(to: route, body, right)
+    if let name = HTTPField.Name(SyncInfo.databaseHeader) { response.headers[name] = identity }
+    return response
+  }
+
+  private func answer(to route: SyncRoute, _ body: RequestBody, _ right: AccessRight) async throws -> Response {
     switch route {
     case .info:
       var state = try await pool.state()
@@ -25,7 +31,7 @@ extension ReplicationService {
         do { try await pushes.beginGenerationIfDue() } catch let error as EncryptedStorageError where error.code == .busy {}
         state = try await pool.state()
       }
-      guard let info = SyncInfo(currentGeneration: state.generation.number, database: state.identity) else {
+      guard let info = SyncInfo(currentGeneration: state.generation.number, database: identity) else {
         throw ReplicationFailure.foreignHistory
       }
       return Self.json(info.encoded)

@@ -32,12 +32,15 @@ struct ReplicationService: Sendable {
   let pinned: PinnedSnapshots
   /// Of this process: clients of V1 say Hello again after a restart.
   let sessionToken: String
+  /// Of the store: replicas notice when another one is served at the same address.
+  let identity: String
 
   /// Opens the primary at `path` for its replicas.
   ///
   /// - Throws: as `ConnectionFactory.open`; `.denied` for a replica.
   init(path: String, factory: ConnectionFactory, options: Options = Options()) async throws {
     pool = try await SnapshotPool.open(path, factory: factory, countLimit: options.snapshotCountLimit)
+    identity = try await pool.state().identity
     pushes = PushReceiver(path: path, factory: factory)
     pinned = PinnedSnapshots(expiry: options.pinExpiry)
     self.options = options

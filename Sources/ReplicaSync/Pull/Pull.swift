@@ -1,0 +1,192 @@
+internal import EncryptedStorage
+internal import LibSQLClient
+internal import LibSQLProtocol
+internal import PageStore
+
+/// Brings one replica to where its remote is: the first pull, changes, or a new image when the remote's history is another.
+struct Pull {
+  let path: String
+  let store: PageStore
+  let factory: ConnectionFactory
+  let remote: Remote
+  let settings: ReplicaSettings
+  /// Whether the image is pulled anew whatever it is, of another remote too.
+  let replacesImage: Bool
+  let clock: WallClock
+  let progress: Progress?
+
+  /// Beside the replica, while a new image is pulled in place of one with another history.
+  static let replacementSuffix = ".albergue-replacement"
+
+  /// - Throws: `RemoteError`, `EncryptedStorageError`, ``SyncError``. Whatever was applied before is a state that the remote
+  ///   was in.
+  func run() async throws -> SyncReport {
+    var report = SyncReport()
+    report.lastSync = clock.now
+    let state = try await store.state()
+    guard state.role == .replica else {
+      throw SyncError(
+        .notAReplica, "the file is the store of a primary, not a replica", hint: "name another TURSO_REPLICA_PATH")
+    }
+    guard let image = state.image, let identity = state.remote else {
+      try await bootstrap(store, try await chosenProtocol(), &report)
+      report.kind = .bootstrapped
+      return report
+    }
+    guard !replacesImage else {
+      try await replaceImage(try await chosenProtocol(), &report)
+      return report
+    }
+    do {
+      try await requireSameRemote(identity)
+      try await applyChanges(to: store, identity, image, lastSync: state.lastSync, &report)
+    } catch  where Self.asksForNewImage(error) {
+      try await replaceImage(try Self.replicationProtocol(of: identity), &report)
+    }
+    return report
+  }
+
+  /// The log is another one than the replica's.
+  private struct OtherLog: Error {}
+
+  /// Whether a new image is the remedy.
+  private static func asksForNewImage(_ error: any Error) -> Bool {
+    switch error {
+    case is OtherLog: true
+    case let error as RemoteError: error.code == .otherHistory
+    case let error as SyncError: error.code == .transactionTooLarge
+    default: false
+    }
+  }
+
+  // MARK: - Which remote, which protocol
+
+  private func chosenProtocol() async throws -> ReplicationProtocol {
+    if let name = settings.replicationProtocol { return name }
+    return try await ProtocolProbe(remote).replicationProtocol()
+  }
+
+  /// - Throws: ``SyncError`` `.unsupportedProtocol` for a store that a later version has pulled.
+  private static func replicationProtocol(of identity: RemoteIdentity) throws -> ReplicationProtocol {
+    guard let name = ReplicationProtocol(rawValue: identity.protocolName), name != .pullUpdates else {
+      throw SyncError(.unsupportedProtocol, "the replica was pulled by a protocol that is not known here")
+    }
+    return name
+  }
+
+  /// A replica of V2 knows the address it was pulled from. At another one there has to be the same database.
+  ///
+  /// V1 needs no such check: the log says who it is.
+  private func requireSameRemote(_ identity: RemoteIdentity) async throws {
+    guard try Self.replicationProtocol(of: identity) == .v2,
+      History.address(in: identity) != remote.url.description
+    else { return }
+    if let database = History.database(in: identity), try await V2Client(remote).info().database == database { return }
+    throw SyncError(
+      .otherRemote, "the replica is a copy of another database than the one at \(remote.url)",
+      hint: "correct TURSO_DATABASE_URL or TURSO_REPLICA_PATH, or replace the copy with turso-sync pull --replace")
+  }
+
+  // MARK: - Changes
+
+  private func changes(
+    since image: ImageState, of identity: RemoteIdentity
+  ) throws -> ReplicationStream {
+    switch try Self.replicationProtocol(of: identity) {
+    case .v1:
+      let position = UInt64(exactly: image.position).map { (logID: identity.name, frameNumber: $0) }
+      return V1Client(remote).pull(from: position)
+    case .v2, .pullUpdates:
+      guard let (generation, frame) = History.v2(image.position) else {
+        throw SyncError(.notAReplica, "the replica is at a position that V2 does not have")
+      }
+      return V2Client(remote).pull(generation: generation, frame: frame, database: History.database(in: identity))
+    }
+  }
+
+  /// Applies what has changed since `image`.
+  private func applyChanges(
+    to store: PageStore, _ identity: RemoteIdentity, _ image: ImageState, lastSync: Int64?, _ report: inout SyncReport
+  ) async throws {
+    var (position, pageCount) = (image.position, image.pageCount)
+    var collector = ChangeCollector(pageCount: image.pageCount, limits: settings.limits)
+    func apply(_ change: ChangeCollector.Change, syncedAt time: Int64?) async throws {
+      let batch = PageBatch(
+        remote: identity, basePosition: position, position: change.position, pageCount: change.pageCount,
+        pages: change.pages.map { Page(number: $0.key, bytes: $0.value) })
+      let state = try await store.apply(batch, syncedAt: time)
+      (position, pageCount) = (state.position, state.pageCount)
+      if !change.pages.isEmpty { report.kind = .changed }
+    }
+    progress?.step("pulling changes")
+    for try await event in try changes(since: image, of: identity) {
+      switch event {
+      case .pages(let run):
+        try collector.add(run)
+        count(run.count, &report)
+      case .commit(let place, let pageCount):
+        if case .v1(let logID, _) = place, logID != identity.name { throw OtherLog() }
+        for change in try collector.commit(History.number(place), pageCount: pageCount) {
+          try await apply(change, syncedAt: nil)
+        }
+      case .moved(let place): try collector.move(to: History.number(place))
+      case .discard: collector.discard()
+      case .reset: throw OtherLog()
+      }
+    }
+    if let rest = collector.finish() {
+      try await apply(rest, syncedAt: report.lastSync)
+    } else if lastSync != report.lastSync || report.kind != .unchanged {
+      try await store.noteSync(at: report.lastSync)
+    }
+    (report.protocol, report.position, report.imagePageCount) = (identity.protocolName, position, pageCount)
+  }
+
+  func count(_ pageCount: Int, _ report: inout SyncReport) {
+    report.pages += Int64(pageCount)
+    report.bytes += Int64(pageCount * RemotePageFormat.byteCount)
+    progress?.advance(by: Int64(pageCount * RemotePageFormat.byteCount))
+  }
+
+  // MARK: - Another history
+
+  /// Pulls a new image beside the replica, and gives it to the replica in one step when it is whole.
+  private func replaceImage(_ name: ReplicationProtocol, _ report: inout SyncReport) async throws {
+    let path = path + Self.replacementSuffix
+    let factory = factory
+    // What a killed run left is of no use: the remote may have gone on.
+    try await BlockingWork.run { _ in try PageStore.removeReplica(path) }
+    let replacement = try await PageStore.create(path, role: .replica, factory: factory)
+    do {
+      try await bootstrap(replacement, name, &report)
+      await replacement.close()
+      try await store.replaceImage(withImageOf: path)
+    } catch {
+      await replacement.close()
+      // The reason is the first error; what stays is encrypted, and removed by the next pull.
+      try? await BlockingWork.run { _ in try PageStore.removeReplica(path) }
+      throw error
+    }
+    try await BlockingWork.run { _ in try PageStore.removeReplica(path) }
+    report.kind = .replaced
+  }
+
+  /// A first pull, and what has changed since.
+  private func bootstrap(
+    _ store: PageStore, _ name: ReplicationProtocol, _ report: inout SyncReport
+  ) async throws {
+    let (identity, image, isCurrent) =
+      switch name {
+      case .v2: try await bootstrapV2(store, &report)
+      case .v1: try await bootstrapV1(store, &report)
+      case .pullUpdates:
+        throw SyncError(
+          .unsupportedProtocol, "the remote has neither V1 nor V2, and pull-updates is not supported here yet")
+      }
+    (report.protocol, report.position, report.imagePageCount) = (
+      identity.protocolName, image.position, image.pageCount
+    )
+    guard !isCurrent else { return }
+    try await applyChanges(to: store, identity, image, lastSync: nil, &report)
+  }
+}

@@ -1,0 +1,157 @@
+"""An HTTP/1.1 proxy before one server, which makes mistakes when told to.
+
+Arguments: the port of the server. Prints its own port and that of a second listener, which only records what it is asked:
+another origin. Commands are lines of JSON on standard input, each answered by a line on standard output:
+
+  {"rules": [RULE...]}   replaces the rules
+  {"seen": true}         requests since the last time, as [method, path], and how many came to the other origin
+
+A RULE is tried in order: {"path": prefix, "method": M, "skip": n, "times": n, ...one fault}. "skip" lets the first n requests
+that fit pass, "times" is how often the fault is made (default: for ever). Faults:
+
+  "status": n [, "body": text, "headers": {}]   the server is not asked
+  "redirect": true                              to the other origin; the server is not asked
+  "drop": "before" | "after"                    the connection is closed without an answer; "after": the server has acted
+  "cut": n                                      the connection is closed after n bytes of the body
+  "shorten": n                                  the last n bytes of the body are missing, and the length says so
+  "lengthen": n                                 the length says n bytes more than come
+  "delay": seconds                              before the answer
+  "without_block": [size, index]                block `index` of the body is missing, and the length says so
+"""
+import http.client
+import json
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import time
+
+lock = threading.Lock()
+rules = []
+seen = []
+foreign = []
+
+
+def fault_for(method, path):
+    with lock:
+        seen.append([method, path])
+        for rule in rules:
+            if not path.startswith(rule.get("path", "")) or rule.get("method", method) != method:
+                continue
+            if rule.get("skip", 0) > 0:
+                rule["skip"] -= 1
+                continue
+            if rule.get("times", 1) <= 0:
+                continue
+            if "times" in rule:
+                rule["times"] -= 1
+            return dict(rule)
+    return {}
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *arguments):
+        pass
+
+    def body(self):
+        if self.headers.get("transfer-encoding", "").lower() == "chunked":
+            data = b""
+            while True:
+                size = int(self.rfile.readline().strip(), 16)
+                data += self.rfile.read(size)
+                self.rfile.readline()
+                if size == 0:
+                    return data
+        return self.rfile.read(int(self.headers.get("content-length", 0)))
+
+    def close(self):
+        self.close_connection = True
+
+    def answer(self, status, headers, body, length=None):
+        self.send_response_only(status)
+        for name, value in headers:
+            if name.lower() not in ("content-length", "transfer-encoding", "connection"):
+                self.send_header(name, value)
+        self.send_header("content-length", str(len(body) if length is None else length))
+        self.end_headers()
+        self.wfile.write(body)
+        self.wfile.flush()
+        if length is not None:
+            self.close()
+
+    def handle_any(self):
+        request = self.body()
+        fault = fault_for(self.command, self.path)
+        if "status" in fault:
+            text = fault.get("body", "").encode()
+            return self.answer(fault["status"], list(fault.get("headers", {}).items()), text)
+        if "redirect" in fault:
+            target = "http://127.0.0.1:%d%s" % (other.server_address[1], self.path)
+            return self.answer(307, [("location", target)], b"")
+        if fault.get("drop") == "before":
+            return self.close()
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]))
+            headers = {k: v for k, v in self.headers.items() if k.lower() not in ("transfer-encoding", "connection")}
+            headers["content-length"] = str(len(request))
+            connection.request(self.command, self.path, request, headers)
+            response = connection.getresponse()
+            body = response.read()
+            connection.close()
+        except OSError:
+            return self.close()
+        if "delay" in fault:
+            time.sleep(fault["delay"])
+        if fault.get("drop") == "after":
+            return self.close()
+        headers = response.getheaders()
+        if "cut" in fault:
+            return self.answer(response.status, headers, body[: fault["cut"]], len(body) + 1)
+        if "lengthen" in fault:
+            return self.answer(response.status, headers, body, len(body) + fault["lengthen"])
+        if "shorten" in fault:
+            body = body[: max(0, len(body) - fault["shorten"])]
+        if "without_block" in fault:
+            size, index = fault["without_block"]
+            body = body[: size * index] + body[size * (index + 1) :]
+        self.answer(response.status, headers, body)
+
+    do_GET = do_POST = handle_any
+
+
+class Foreign(BaseHTTPRequestHandler):
+    def log_message(self, *arguments):
+        pass
+
+    def handle_any(self):
+        with lock:
+            foreign.append(self.path)
+        self.send_response(200)
+        self.end_headers()
+
+    do_GET = do_POST = handle_any
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, address):
+        pass
+
+
+proxy = Server(("127.0.0.1", 0), Handler)
+other = Server(("127.0.0.1", 0), Foreign)
+for server in (proxy, other):
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+print(proxy.server_address[1], other.server_address[1], flush=True)
+for line in sys.stdin:
+    command = json.loads(line)
+    with lock:
+        if "rules" in command:
+            rules[:] = command["rules"]
+            answer = {}
+        else:
+            answer = {"seen": list(seen), "foreign": len(foreign)}
+            del seen[:]
+    print(json.dumps(answer), flush=True)

@@ -1,0 +1,75 @@
+import Foundation
+
+/// Executables of this package, as the build has made them: beside the running test bundle.
+package enum Executables {
+  package static let folder: String = {
+    let program = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
+    return (program as NSString).deletingLastPathComponent
+  }()
+
+  package static func path(_ name: String) -> String { folder + "/" + name }
+}
+
+/// `albergue-primary serve` on a store of its own, in a process of its own. It ends with the last reference.
+package final class ServerProcess: Sendable {
+  package struct Failure: Error { package let message: String }
+
+  private let process: Process
+  private let errorFile: String
+  package let port: Int
+
+  /// Starts the server and waits until it listens.
+  ///
+  /// - Parameters:
+  ///   - store: made if it is not there.
+  ///   - port: 0 for any free one.
+  package init(store: String, keyFile: String, port: Int = 0, arguments: [String] = []) throws {
+    process = Process()
+    process.executableURL = URL(fileURLWithPath: Executables.path("albergue-primary"))
+    process.arguments =
+      ["serve", "--store", store, "--listen", "127.0.0.1:\(port)", "--key-file", keyFile] + arguments
+    process.environment = ProcessInfo.processInfo.environment.filter { ["PATH", "LD_LIBRARY_PATH"].contains($0.key) }
+    process.standardInput = FileHandle.nullDevice
+    errorFile = store + ".server-errors"
+    try Bytes.write(Data(), to: errorFile)
+    let errors = try FileHandle(forWritingTo: URL(fileURLWithPath: errorFile))
+    let output = Pipe()
+    process.standardOutput = output
+    process.standardError = errors
+    try process.run()
+    try errors.close()
+    var text = Data()
+    while !text.contains(UInt8(ascii: "\n")) {
+      let more = output.fileHandleForReading.availableData
+      guard !more.isEmpty else {
+        process.waitUntilExit()
+        throw Failure(message: String(decoding: (try? Bytes.read(errorFile)) ?? Data(), as: UTF8.self))
+      }
+      text += more
+    }
+    let line = String(decoding: text, as: UTF8.self)
+    guard let found = line.firstMatch(of: /http:\/\/127\.0\.0\.1:(\d+)/), let number = Int(found.output.1) else {
+      throw Failure(message: line)
+    }
+    self.port = number
+  }
+
+  package var url: String { "http://127.0.0.1:\(port)" }
+
+  /// Ends it as an operator does, and waits.
+  package func stop() {
+    if process.isRunning { process.terminate() }
+    process.waitUntilExit()
+  }
+
+  /// Ends it as a power cut does.
+  package func kill() {
+    if process.isRunning { Foundation.kill(process.processIdentifier, SIGKILL) }
+    process.waitUntilExit()
+  }
+
+  deinit {
+    if process.isRunning { Foundation.kill(process.processIdentifier, SIGKILL) }
+    process.waitUntilExit()
+  }
+}
