@@ -127,7 +127,7 @@ let package = Package(
     .executableTarget(
       name: "turso-sync",
       dependencies: [
-        "CommandSupport", "ReplicaSync", "LibSQLClient", "PageStore", "EncryptedStorage", "EncryptionKeys",
+        "CommandSupport", "WorkingCopy", "ReplicaSync", "LibSQLClient", "PageStore", "EncryptedStorage", "EncryptionKeys",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],

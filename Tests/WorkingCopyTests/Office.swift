@@ -86,9 +86,10 @@ final class Office: Sendable {
   /// - Parameters:
   ///   - url: where pushes go; pulls go to the remote itself.
   ///   - beforePull: run before each pull of the image.
+  ///   - afterPull: run after it.
   func copy(
     _ url: String? = nil, limits: WorkingCopy.Limits = WorkingCopy.Limits(), key: KeyMaterial? = nil,
-    beforePull: (@Sendable () async throws -> Void)? = nil
+    beforePull: (@Sendable () async throws -> Void)? = nil, afterPull: (@Sendable () async throws -> Void)? = nil
   ) throws -> WorkingCopy {
     let factory = try Self.factory(key)
     let images = try remote()
@@ -100,6 +101,7 @@ final class Office: Sendable {
       do { result = .success(try await syncer.sync()) } catch { result = .failure(error) }
       await syncer.close()
       _ = try result.get()
+      try await afterPull?()
     }
   }
 

@@ -87,10 +87,10 @@ struct PullTests {
   @Test func refusesAnotherRunAtTheSameTime() async throws {
     let office = try await Office(Self.schema)
     let codes = Locked<[WorkingCopyError.Code?]>([])
-    let copy = try office.copy {
+    let copy = try office.copy(beforePull: {
       let other = await code { try await office.pull() }
       codes.withLock { $0.append(other) }
-    }
+    })
     _ = try await copy.pull()
     #expect(codes.withLock(\.self) == [.busy])
     try office.expectNoPlaintext()
@@ -110,7 +110,7 @@ struct PullTests {
     let office = try await Office(Self.schema)
     try await office.pull()
     let asked = Locked(false)
-    let copy = try office.copy(key: try TestKeys.first()) { asked.withLock { $0 = true } }
+    let copy = try office.copy(key: try TestKeys.first(), beforePull: { asked.withLock { $0 = true } })
     let error = await failure { try await copy.pull() } as? EncryptedStorageError
     #expect(error?.code == .wrongKey)
     #expect(!asked.withLock(\.self))

@@ -23,6 +23,7 @@ package final class RowCursor {
   /// - Throws: `.damaged`, `.cancelled`, `.busy`, …
   package func next() throws(EncryptedStorageError) -> [ExactValue]? {
     guard !hasEnded else { return nil }
+    try session.handle.checkUsable("step")
     if try statement.step() { return (0..<columnCount).map { statement.exactValue(at: $0) } }
     hasEnded = true
     statement.reset()

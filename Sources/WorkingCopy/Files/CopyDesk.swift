@@ -39,6 +39,8 @@ actor CopyDesk {
     if FileSystem.exists(files.path) {
       let session = try ExclusiveSession(files.path, factory: factory)
       copy = session
+      // The schema is that of other programs; and a commit has to wait for the disk.
+      try session.session.executeScript("PRAGMA trusted_schema=OFF; PRAGMA synchronous=FULL")
       guard let record = try CopyRecord(of: session.session) else {
         throw WorkingCopyError(
           .notAWorkingCopy, "\(files.path) is a database that no pull has made, or that has lost its table \(OwnTable.record)",
@@ -53,6 +55,8 @@ actor CopyDesk {
   func close() {
     copy?.session.close()
     copy = nil
+    // Without the lock they are another run's.
+    guard lock != nil else { return }
     for file in [files.fresh, files.rehearsal, files.spool] { try? files.remove(file) }
     lock = nil
   }
@@ -199,8 +203,6 @@ actor CopyDesk {
   func note(_ pending: CopyRecord.PendingPush) throws {
     guard let copy, var record else { throw WorkingCopyError(.missing, "there is no working copy") }
     record.pending = pending
-    // The file is in WAL mode, and a commit waits for the disk only like this.
-    try copy.session.executeScript("PRAGMA synchronous=FULL")
     try record.write(to: copy.session)
     self.record = record
   }
