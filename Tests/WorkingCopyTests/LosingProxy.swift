@@ -18,7 +18,8 @@ final class LosingProxy: Sendable {
     process.standardInput = input
     process.standardOutput = output
     try process.run()
-    port = try #require(Self.number(output), "the proxy did not start")
+    let first = try Self.number(output)
+    port = try #require(first, "the proxy did not start")
   }
 
   deinit {
@@ -50,6 +51,7 @@ final class LosingProxy: Sendable {
 
   func lostCount() throws -> Int {
     input.fileHandleForWriting.write(Data("{}\n".utf8))
-    return try #require(try Self.number(output))
+    let count = try Self.number(output)
+    return try #require(count)
   }
 }

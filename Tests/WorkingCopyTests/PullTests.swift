@@ -22,8 +22,8 @@ struct PullTests {
     #expect(wrong.status != 0)
     #expect(Bytes.mode(office.path) == 0o600)
     try await office.expectEqual()
-    try #expect(
-      Set(office.folder.contents().keys) == ["copy.db", "copy.db.albergue-base", "copy.db.albergue-lock"])
+    let names = try office.folder.contents().keys.sorted()
+    #expect(names == ["copy.db", "copy.db.albergue-base", "copy.db.albergue-lock"])
   }
 
   @Test func takesOverWhatTheRemoteDidAndKeepsTheModeOfTheFile() async throws {
@@ -92,7 +92,8 @@ struct PullTests {
       codes.withLock { $0.append(other) }
     })
     _ = try await copy.pull()
-    #expect(codes.withLock(\.self) == [.busy])
+    let found = codes.withLock { $0 }
+    #expect(found == [WorkingCopyError.Code.busy])
     try office.expectNoPlaintext()
   }
 
@@ -113,7 +114,8 @@ struct PullTests {
     let copy = try office.copy(key: try TestKeys.first(), beforePull: { asked.withLock { $0 = true } })
     let error = await failure { try await copy.pull() } as? EncryptedStorageError
     #expect(error?.code == .wrongKey)
-    #expect(!asked.withLock(\.self))
+    let wasAsked = asked.withLock { $0 }
+    #expect(!wasAsked)
   }
 
   @Test func makesTheWorkingCopyOfADatabaseThatWasMadeAnew() async throws {
