@@ -140,11 +140,11 @@ final class Office: Sendable {
   /// SQL that makes one line of each row of a table, without those that only order makes different.
   static func rowsSQL(_ table: String, _ columns: [String]) -> String {
     let line = columns.map { "quote(\($0))" }.joined(separator: " || '|' || ")
-    return "SELECT \(line) FROM \"\(table)\" ORDER BY 1"
+    return "SELECT \(line) FROM \"\(table.replacing("\"", with: "\"\""))\" ORDER BY 1"
   }
 
   static let tablesSQL = """
-    SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE '\\_albergue%' ESCAPE '\\'
+    SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0 AND name NOT LIKE '\\_albergue%' ESCAPE '\\'
     AND (name = 'sqlite_sequence' OR name NOT LIKE 'sqlite\\_%' ESCAPE '\\') ORDER BY 1
     """
 

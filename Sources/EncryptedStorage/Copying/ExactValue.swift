@@ -27,9 +27,9 @@ extension ExactValue {
     switch (self, other) {
     case (.integer(let left), .integer(let right)): Self.order(left, right)
     case (.real(let left), .real(let right)): Self.order(Double(bitPattern: left), Double(bitPattern: right))
-    case (.integer(let left), .real(let right)): Self.order(left, Double(bitPattern: right))
-    case (.real(let left), .integer(let right)): Self.order(right, Double(bitPattern: left)).reversed
-    case (.text(let left), .text(let right)), (.blob(let left), .blob(let right)): Self.order(left, right)
+    case (.integer(let left), .real(let right)): Self.exactOrder(left, Double(bitPattern: right))
+    case (.real(let left), .integer(let right)): Self.exactOrder(right, Double(bitPattern: left)).reversed
+    case (.text(let left), .text(let right)), (.blob(let left), .blob(let right)): Self.byteOrder(left, right)
     default: Self.order(rank, other.rank)
     }
   }
@@ -48,14 +48,14 @@ extension ExactValue {
   }
 
   /// Without rounding the integer, of which a Double holds 53 bits.
-  private static func order(_ left: Int64, _ right: Double) -> Order {
+  private static func exactOrder(_ left: Int64, _ right: Double) -> Order {
     if right >= 0x1p63 { return .before }
     if right < -0x1p63 { return .after }
     let whole = Int64(right)
-    return left == whole ? order(0, right - Double(whole)) : order(left, whole)
+    return left == whole ? order(Double(0), right - Double(whole)) : order(left, whole)
   }
 
-  private static func order(_ left: [UInt8], _ right: [UInt8]) -> Order {
+  private static func byteOrder(_ left: [UInt8], _ right: [UInt8]) -> Order {
     let count = min(left.count, right.count)
     let difference = unsafe count == 0 ? 0 : memcmp(left, right, count)
     return difference == 0 ? order(left.count, right.count) : order(difference, 0)

@@ -35,7 +35,8 @@ internal import EncryptedStorage
       let digest = try ContentDigest()
       let schema = try DatabaseSchema(of: session)
       try digest.add([.integer(schema.userVersion), .integer(schema.applicationID)])
-      for entry in schema.entries {
+      // A copy makes its definitions in another order.
+      for entry in schema.entries.sorted(by: { ($0.kind.rawValue, $0.name) < ($1.kind.rawValue, $1.name) }) {
         try digest.add([.text(entry.kind.rawValue), .text(entry.name), .text(entry.tableName), .text(entry.sql)])
         guard let layout = schema.layouts[entry.name], entry.kind == .table else { continue }
         // In the order in which they are stored, which a copy keeps.

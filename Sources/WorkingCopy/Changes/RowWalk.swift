@@ -78,6 +78,11 @@ struct RowWalk {
   private struct Found: Error {}
 
   private func report(_ change: RowChange, _ row: TableRow, _ body: (RowChange) throws -> Void) throws {
+    guard layout.identity != .nothing else {
+      throw WorkingCopyError(
+        .unsupported, "rows of table \(layout.name) changed, which has no primary key, and columns that hide its rowid",
+        hint: "give it a primary key")
+    }
     guard !row.key.contains(.null) else {
       throw WorkingCopyError(
         .unsupported, "rows of table \(layout.name) changed that have NULL in their primary key, and cannot be told apart",

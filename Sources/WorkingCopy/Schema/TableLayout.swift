@@ -10,6 +10,8 @@ struct TableLayout: Sendable {
     case primaryKey
     /// The rowid alone: there is no primary key. Rows that are inserted get a rowid from the remote.
     case rowid
+    /// Nothing: there is no primary key, and columns hide the rowid. Rows can be compared, and not changed.
+    case nothing
   }
 
   /// A column whose value is stored; generated columns are not among them.
@@ -33,7 +35,7 @@ struct TableLayout: Sendable {
   var quotedName: String { name.quoted }
   var columnNames: [String] { columns.map(\.name) }
 
-  /// - Throws: ``WorkingCopyError`` `.unsupported` for a table whose rows cannot be told apart.
+  /// Reads the layout in the session's transaction.
   init(_ name: String, _ session: Session) throws {
     self.name = name
     // hidden: 0 ordinary, 2 and 3 generated. Source: https://www.sqlite.org/pragma.html#pragma_table_xinfo
@@ -56,15 +58,10 @@ struct TableLayout: Sendable {
       !isWithoutRowid && keys.count == 1 && keys[0].type.uppercased() == "INTEGER"
       && !indexes.contains { $0.origin == "pk" }
     if keys.isEmpty {
-      let taken = Set(all.map { $0.name.lowercased() })
-      guard let rowid = ["_rowid_", "rowid", "oid"].first(where: { !taken.contains($0) }) else {
-        throw WorkingCopyError(
-          .unsupported, "table \(name) has no primary key, and columns that hide its rowid",
-          hint: "give it a primary key")
-      }
-      identity = .rowid
-      keyNames = ["rowid"]
-      keyExpressions = [rowid]
+      let rowid = Self.rowid(beside: all.map(\.name))
+      identity = rowid == nil ? .nothing : .rowid
+      keyNames = rowid == nil ? columns.map(\.name) : ["rowid"]
+      keyExpressions = rowid.map { [$0] } ?? keyNames.map(\.quoted)
     } else {
       identity = isRowidColumn ? .rowidColumn : .primaryKey
       keyNames = keys.map(\.name)
@@ -127,9 +124,10 @@ struct TableLayout: Sendable {
 
   /// All rows, ordered by key as ``ExactValue/order(_:)`` orders: the key first, then the columns.
   func selectAll(_ mapping: Mapping) -> String {
-    var order = mapping.key.map { identity == .primaryKey ? "\($0) COLLATE BINARY" : $0 }
+    let isColumn = identity == .primaryKey || identity == .nothing
+    var order = mapping.key.map { isColumn ? "\($0) COLLATE BINARY" : $0 }
     // Rows may share a key that is NULL.
-    if identity == .primaryKey, !isWithoutRowid, let rowid { order.append(rowid) }
+    if identity == .primaryKey, !isWithoutRowid, let rowid = Self.rowid(beside: columnNames) { order.append(rowid) }
     return "SELECT \((mapping.key + mapping.columns).joined(separator: ", ")) FROM \(quotedName) ORDER BY "
       + order.joined(separator: ", ")
   }
@@ -148,8 +146,9 @@ struct TableLayout: Sendable {
   /// The values for ``selectOne(_:)``.
   func selectOneValues(_ key: [ExactValue]) -> [ExactValue] { identity == .primaryKey ? key + key : key }
 
-  private var rowid: String? {
-    let taken = Set(columns.map { $0.name.lowercased() })
+  /// The name of the rowid in a table with these columns; nil when they take all of its names.
+  private static func rowid(beside columns: [String]) -> String? {
+    let taken = Set(columns.map { $0.lowercased() })
     return ["_rowid_", "rowid", "oid"].first { !taken.contains($0) }
   }
 }
