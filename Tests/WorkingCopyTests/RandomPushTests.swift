@@ -58,8 +58,8 @@ struct RandomPushTests {
         let other = self.id()
         guard other != id else { return [] }
         return [
-          "UPDATE item SET code = code || '-' WHERE id = \(id)",
-          "UPDATE item SET code = (SELECT rtrim(code, '-') FROM item WHERE id = \(id)) || '+' WHERE id = \(other)",
+          "UPDATE OR IGNORE item SET code = code || '-' WHERE id = \(id)",
+          "UPDATE OR IGNORE item SET code = (SELECT rtrim(code, '-') FROM item WHERE id = \(id)) || '+' WHERE id = \(other)",
         ]
       case 5:
         return ["DELETE FROM child WHERE item = \(id)", "DELETE FROM item WHERE id = \(id)"]
@@ -68,7 +68,7 @@ struct RandomPushTests {
       case 7: return ["INSERT OR REPLACE INTO tag VALUES ('\(letter)\(number(0...30))', \(number(0...500)) / 8.0)"]
       case 8: return ["DELETE FROM tag WHERE k = '\(letter)\(number(0...30))'"]
       case 9: return ["INSERT OR REPLACE INTO pair VALUES (\(number(0...4)), '\(letter)\(number(0...9))', \(literal()))"]
-      case 10: return ["UPDATE pair SET a = a + 100, c = \(literal()) WHERE b = '\(letter)\(number(0...9))' AND a < 100"]
+      case 10: return ["UPDATE OR IGNORE pair SET a = a + 100, c = \(literal()) WHERE b = '\(letter)\(number(0...9))' AND a < 100"]
       case 11: return ["INSERT INTO log VALUES ('\(letter)\(number(0...5))', \(number(0...3)))"]
       case 12: return ["DELETE FROM log WHERE line = '\(letter)\(number(0...5))' AND n = \(number(0...3))"]
       default: return ["UPDATE log SET n = n + 1 WHERE line = '\(letter)\(number(0...5))'"]

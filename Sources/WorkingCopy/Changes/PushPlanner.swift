@@ -81,7 +81,10 @@ struct PushPlanner {
     for conflict in schema.conflicts { outcome.add(conflict) }
     for statement in schema.statements { try append(statement) }
     outcome.counts.definitions = schema.statements.count
-    try planSequences(schemas.copy, since: schemas.base, there: schemas.remote)
+    let replaced = Set(schema.replaced.map(\.name))
+    try planSequences(
+      schemas.copy.sequences, since: schemas.base.sequences, there: schemas.remote.sequences.filter { !replaced.contains($0.key) }
+    ) { schemas.copy.layouts[$0] != nil }
     guard outcome.conflictCount == 0 else { return outcome }
     var rehearsing = Rehearsal(rehearsal, spool: spool, layouts: schemas.copy.layouts, expected: schema.expected)
     for conflict in try rehearsing.run() { outcome.add(conflict) }
@@ -197,10 +200,10 @@ struct PushPlanner {
 
   /// A rowid that was ever given out here is not given out again there.
   private mutating func planSequences(
-    _ copy: DatabaseSchema, since base: DatabaseSchema, there: DatabaseSchema
+    _ copy: [String: Int64], since base: [String: Int64], there: [String: Int64], isTable: (String) -> Bool
   ) throws {
-    for (table, number) in copy.sequences.sorted(by: { $0.key < $1.key })
-    where number > base.sequences[table] ?? 0 && copy.layouts[table] != nil {
+    for (table, number) in copy.sorted(by: { $0.key < $1.key })
+    where number > base[table] ?? 0 && number > there[table] ?? 0 && isTable(table) {
       let arguments: [ExactValue] = [.text(table), .integer(number)]
       try append(
         PushStatement(
