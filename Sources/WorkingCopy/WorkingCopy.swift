@@ -24,6 +24,9 @@ public struct WorkingCopy: Sendable {
     public init() {}
   }
 
+  /// What follows the name of the working copy in that of its base, a page store.
+  public static let baseSuffix = ".albergue-base"
+
   private let files: CopyFiles
   private let desks: @Sendable () -> CopyDesk
   private let sender: PushSender

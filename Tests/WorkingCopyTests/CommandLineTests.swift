@@ -7,7 +7,9 @@ import Testing
 struct CommandLineTests {
   private static let token = "not-a-token-5be1"
 
-  private func run(_ office: Office, _ arguments: String..., changing changes: [String: String] = [:]) throws -> Subprocess {
+  private func run(_ office: Office, _ arguments: String..., changing changes: [String: String] = [:]) throws
+    -> Subprocess
+  {
     let keyFile = office.folder.file("copy.key")
     try Bytes.write(Data(TestKeys.secondHex.utf8), to: keyFile)
     try Bytes.setMode(keyFile, 0o600)

@@ -13,7 +13,7 @@ import WorkingCopy
 final class Office: Sendable {
   /// Of the working copy; everything in it is scanned.
   let folder: TemporaryDirectory
-  private let serverFolder: TemporaryDirectory
+  let serverFolder: TemporaryDirectory
   private let running: Locked<ServerProcess>
   private let storeCount = Locked(0)
 

@@ -52,7 +52,10 @@ struct RandomPushTests {
       case 0, 1, 2:
         let new = newID()
         return ["INSERT INTO item VALUES (\(new), '\(letter)\(new)', \(number(0...99)), \(literal()))"]
-      case 3: return ["UPDATE item SET n = n + 1, data = \(literal()) WHERE id % 2 = \(side) AND id BETWEEN \(id) AND \(id + 8)"]
+      case 3:
+        return [
+          "UPDATE item SET n = n + 1, data = \(literal()) WHERE id % 2 = \(side) AND id BETWEEN \(id) AND \(id + 8)"
+        ]
       case 4:
         // Two rows swap what must be unique.
         let other = self.id()
@@ -67,8 +70,12 @@ struct RandomPushTests {
         return ["INSERT OR IGNORE INTO child (id, item) SELECT \(newID()), id FROM item WHERE id = \(id)"]
       case 7: return ["INSERT OR REPLACE INTO tag VALUES ('\(letter)\(number(0...30))', \(number(0...500)) / 8.0)"]
       case 8: return ["DELETE FROM tag WHERE k = '\(letter)\(number(0...30))'"]
-      case 9: return ["INSERT OR REPLACE INTO pair VALUES (\(number(0...4)), '\(letter)\(number(0...9))', \(literal()))"]
-      case 10: return ["UPDATE OR IGNORE pair SET a = a + 100, c = \(literal()) WHERE b = '\(letter)\(number(0...9))' AND a < 100"]
+      case 9:
+        return ["INSERT OR REPLACE INTO pair VALUES (\(number(0...4)), '\(letter)\(number(0...9))', \(literal()))"]
+      case 10:
+        return [
+          "UPDATE OR IGNORE pair SET a = a + 100, c = \(literal()) WHERE b = '\(letter)\(number(0...9))' AND a < 100"
+        ]
       case 11: return ["INSERT INTO log VALUES ('\(letter)\(number(0...5))', \(number(0...3)))"]
       case 12: return ["DELETE FROM log WHERE line = '\(letter)\(number(0...5))' AND n = \(number(0...3))"]
       default: return ["UPDATE log SET n = n + 1 WHERE line = '\(letter)\(number(0...5))'"]
@@ -102,8 +109,39 @@ struct RandomPushTests {
     }
   }
 
+  /// Both sides change the same rows, at random.
+  @Test(arguments: seeds)
+  func changesNothingOrEverything(_ seed: UInt64) async throws {
+    var done = Self.schema
+    for id in 1...10 { done.append("INSERT INTO item VALUES (\(id * 2), 'L\(id * 2)', \(id), NULL)") }
+    var common = Changes(side: 0, generator: SeededGenerator(seed: seed), top: 20)
+    done += common.statements(10)
+    let office = try await Office(done)
+    try await office.pull()
+    var here = Changes(side: 0, generator: SeededGenerator(seed: seed &+ 1), top: common.top)
+    var there = Changes(side: 0, generator: SeededGenerator(seed: seed &+ 2), top: common.top)
+    for round in 1...4 {
+      try office.change("BEGIN;\n" + here.statements(4).map { $0 + ";\n" }.joined() + "COMMIT;")
+      try await office.run(there.statements(4))
+      let (before, mine) = (try await office.remoteDump(), try await office.dump())
+      let preference: Preference? = [nil, .ours, .theirs, nil][round - 1]
+      let outcome = try await office.push(preference)
+      if outcome.kind == .conflicts {
+        #expect(outcome.conflictCount > 0)
+        #expect(try await office.remoteDump() == before, "seed \(seed), round \(round)")
+        #expect(try await office.dump() == mine, "seed \(seed), round \(round)")
+        _ = try await office.copy().pull(droppingChanges: true)
+      }
+      try await office.expectEqual("seed \(seed), round \(round)")
+      // Ids that both sides gave out to different rows are a conflict already.
+      here.top = max(here.top, there.top)
+      there.top = here.top
+    }
+  }
+
   /// `ALBERGUE_PUSH_SEEDS` seeds, 6 without it.
-  static let seeds: [UInt64] = (1...(ProcessInfo.processInfo.environment["ALBERGUE_PUSH_SEEDS"].flatMap { UInt64($0) } ?? 6))
+  static let seeds: [UInt64] =
+    (1...(ProcessInfo.processInfo.environment["ALBERGUE_PUSH_SEEDS"].flatMap { UInt64($0) } ?? 6))
     .map { $0 * 7919 }
 
   private static func oracle(_ statements: [String]) throws -> [String] {

@@ -80,6 +80,21 @@ struct SchemaPushTests {
     try await office.expectEqual()
   }
 
+  @Test func renamesColumnsOfKeys() async throws {
+    let office = try await push(
+      """
+      ALTER TABLE pair RENAME COLUMN b TO beta; ALTER TABLE bed RENAME COLUMN id TO number;
+      UPDATE pair SET c = 'mine' WHERE beta = 'x'; DELETE FROM pair WHERE beta = 'y'; INSERT INTO pair VALUES (3, 'z', 'mine');
+      UPDATE bed SET name = 'mine' WHERE number = 1;
+      """, beside: ["INSERT INTO pair VALUES (9, 'q', 'theirs')", "UPDATE bed SET name = 'theirs' WHERE id = 2"],
+      schema: [
+        "CREATE TABLE pair (a, b TEXT, c, PRIMARY KEY (b, a))", "CREATE TABLE bed (id INTEGER PRIMARY KEY, name)",
+        "INSERT INTO pair VALUES (1, 'x', 'c'), (2, 'y', 'c')", "INSERT INTO bed VALUES (1, 'a'), (2, 'b')",
+      ])
+    #expect(try await office.rows("SELECT beta, c FROM pair ORDER BY 1") == ["q|theirs", "x|mine", "z|mine"])
+    #expect(try await office.rows("SELECT name FROM bed ORDER BY number") == ["mine", "theirs"])
+  }
+
   @Test func tablesThatAMigrationMadeAnew() async throws {
     let rebuild = """
       PRAGMA foreign_keys=OFF;

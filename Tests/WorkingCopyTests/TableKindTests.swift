@@ -71,7 +71,8 @@ struct TableKindTests {
   @Test func tablesWithoutAKey() async throws {
     let office = try await push(
       ["CREATE TABLE log (line TEXT, number)", "INSERT INTO log VALUES ('a', 1), ('b', 2), ('b', 2), ('c', NULL)"],
-      change: "DELETE FROM log WHERE line = 'a'; UPDATE log SET number = 3 WHERE line = 'c'; INSERT INTO log VALUES ('d', 4);",
+      change:
+        "DELETE FROM log WHERE line = 'a'; UPDATE log SET number = 3 WHERE line = 'c'; INSERT INTO log VALUES ('d', 4);",
       beside: ["INSERT INTO log VALUES ('e', 5)"])
     #expect(
       try await office.rows("SELECT line, number FROM log ORDER BY 1, 2") == ["b|2", "b|2", "c|3", "d|4", "e|5"])
@@ -80,7 +81,9 @@ struct TableKindTests {
   }
 
   @Test func keysThatAreNull() async throws {
-    let schema = ["CREATE TABLE tag (name TEXT PRIMARY KEY, n)", "INSERT INTO tag VALUES (NULL, 1), (NULL, 2), ('x', 3)"]
+    let schema = [
+      "CREATE TABLE tag (name TEXT PRIMARY KEY, n)", "INSERT INTO tag VALUES (NULL, 1), (NULL, 2), ('x', 3)",
+    ]
     try await push(schema, change: "UPDATE tag SET n = 30 WHERE name = 'x';")
     try await expectRefused(schema, change: "UPDATE tag SET n = 10 WHERE n = 1;", naming: "tag")
     try await expectRefused(schema, change: "INSERT INTO tag VALUES (NULL, 1);", naming: "tag")
@@ -116,7 +119,9 @@ struct TableKindTests {
   }
 
   @Test func aTriggerThatOnlyTheRemoteHasIsAConflict() async throws {
-    let office = try await Office(["CREATE TABLE bed (id INTEGER PRIMARY KEY, name TEXT)", "CREATE TABLE audit (what TEXT)"])
+    let office = try await Office([
+      "CREATE TABLE bed (id INTEGER PRIMARY KEY, name TEXT)", "CREATE TABLE audit (what TEXT)",
+    ])
     try await office.pull()
     try office.change("INSERT INTO bed VALUES (3, 'c');")
     try await office.run(["CREATE TRIGGER watch AFTER INSERT ON bed BEGIN INSERT INTO audit VALUES (new.id); END"])
@@ -126,7 +131,8 @@ struct TableKindTests {
   @Test func rowidsThatWereGivenOutAreNotGivenOutAgain() async throws {
     let office = try await push(
       ["CREATE TABLE bed (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT)", "INSERT INTO bed (name) VALUES ('a')"],
-      change: "INSERT INTO bed VALUES (50, 'gone'); DELETE FROM bed WHERE id = 50; INSERT INTO bed (name) VALUES ('b');")
+      change: "INSERT INTO bed VALUES (50, 'gone'); DELETE FROM bed WHERE id = 50; INSERT INTO bed (name) VALUES ('b');"
+    )
     #expect(try await office.rows("SELECT id FROM bed ORDER BY id") == ["1", "51"])
     try office.change("INSERT INTO bed VALUES (90, 'gone'); DELETE FROM bed WHERE id = 90;")
     #expect(try await office.push().kind == .pushed)
@@ -138,7 +144,8 @@ struct TableKindTests {
       [
         "CREATE TABLE child (id INTEGER PRIMARY KEY, parent INTEGER REFERENCES parent (id) ON DELETE CASCADE ON UPDATE CASCADE)",
         "CREATE TABLE parent (id INTEGER PRIMARY KEY, other INTEGER REFERENCES child (id), code TEXT UNIQUE)",
-        "INSERT INTO parent (id, code) VALUES (1, 'a'), (2, 'b'), (3, 'c')", "INSERT INTO child VALUES (10, 1), (20, 2)",
+        "INSERT INTO parent (id, code) VALUES (1, 'a'), (2, 'b'), (3, 'c')",
+        "INSERT INTO child VALUES (10, 1), (20, 2)",
         "UPDATE parent SET other = 10 WHERE id = 3",
       ],
       change: """

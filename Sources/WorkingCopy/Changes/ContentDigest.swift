@@ -77,7 +77,9 @@ internal import EncryptedStorage
   }
 
   private func append(_ number: UInt64) {
-    for shift in stride(from: 56, through: 0, by: -8) { buffer.append(UInt8(truncatingIfNeeded: number >> UInt64(shift))) }
+    for shift in stride(from: 56, through: 0, by: -8) {
+      buffer.append(UInt8(truncatingIfNeeded: number >> UInt64(shift)))
+    }
   }
 
   private func flush() throws {

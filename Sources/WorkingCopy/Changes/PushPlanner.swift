@@ -68,7 +68,9 @@ struct PushPlanner {
   private mutating func plan(
     _ base: Session, _ copy: Session, _ remote: Session, _ rehearsal: Session, _ spool: Session
   ) throws -> Outcome {
-    let schemas = (base: try DatabaseSchema(of: base), copy: try DatabaseSchema(of: copy), remote: try DatabaseSchema(of: remote))
+    let schemas = (
+      base: try DatabaseSchema(of: base), copy: try DatabaseSchema(of: copy), remote: try DatabaseSchema(of: remote)
+    )
     var schema = try SchemaPlan(
       base: schemas.base, copy: schemas.copy, remote: schemas.remote, rehearsal: rehearsal)
     for table in schema.tables { try planRows(of: table) }
@@ -83,7 +85,8 @@ struct PushPlanner {
     outcome.counts.definitions = schema.statements.count
     let replaced = Set(schema.replaced.map(\.name))
     try planSequences(
-      schemas.copy.sequences, since: schemas.base.sequences, there: schemas.remote.sequences.filter { !replaced.contains($0.key) }
+      schemas.copy.sequences, since: schemas.base.sequences,
+      there: schemas.remote.sequences.filter { !replaced.contains($0.key) }
     ) { schemas.copy.layouts[$0] != nil }
     guard outcome.conflictCount == 0 else { return outcome }
     var rehearsing = Rehearsal(rehearsal, spool: spool, layouts: schemas.copy.layouts, expected: schema.expected)
@@ -122,7 +125,8 @@ struct PushPlanner {
       }
     case .shadow(let before, let virtualTable):
       let hasBoth = before != nil
-      if try !hasBoth || RowWalk(layout, before: before.map { (databases.base, $0) }, after: databases.copy).findsAny() {
+      if try !hasBoth || RowWalk(layout, before: before.map { (databases.base, $0) }, after: databases.copy).findsAny()
+      {
         throw WorkingCopyError(
           .unsupported, "the content of the virtual table \(virtualTable) changed, which cannot be pushed",
           hint: "make the change at the remote, then pull")

@@ -85,7 +85,8 @@ struct RowWalk {
     }
     guard !row.key.contains(.null) else {
       throw WorkingCopyError(
-        .unsupported, "rows of table \(layout.name) changed that have NULL in their primary key, and cannot be told apart",
+        .unsupported,
+        "rows of table \(layout.name) changed that have NULL in their primary key, and cannot be told apart",
         hint: "give them a key")
     }
     try body(change)

@@ -10,7 +10,8 @@ actor CopyDesk {
   private let executor = ConnectionExecutor()
   nonisolated let files: CopyFiles
   nonisolated let factory: ConnectionFactory
-  private let target: (key: KeyMaterial, profile: CipherProfile)
+  /// What new files are under.
+  private var target: (key: KeyMaterial, profile: CipherProfile)
   private var lock: FileLock?
   private var copy: ExclusiveSession?
   /// What the working copy says about itself; nil when there is none.
@@ -39,11 +40,14 @@ actor CopyDesk {
     if FileSystem.exists(files.path) {
       let session = try ExclusiveSession(files.path, factory: factory)
       copy = session
+      // Its user may have chosen another one than that of new files.
+      target.profile = session.match.profile ?? target.profile
       // The schema is that of other programs; and a commit has to wait for the disk.
       try session.session.executeScript("PRAGMA trusted_schema=OFF; PRAGMA synchronous=FULL")
       guard let record = try CopyRecord(of: session.session) else {
         throw WorkingCopyError(
-          .notAWorkingCopy, "\(files.path) is a database that no pull has made, or that has lost its table \(OwnTable.record)",
+          .notAWorkingCopy,
+          "\(files.path) is a database that no pull has made, or that has lost its table \(OwnTable.record)",
           hint: "move it away, then pull")
       }
       self.record = record
@@ -143,9 +147,11 @@ actor CopyDesk {
   func nextHas(_ id: String) throws -> Bool {
     let session = try factory.openSession(files.next, .reader)
     defer { session.close() }
-    guard try session.value("SELECT count(*) FROM sqlite_schema WHERE name = ?", [.text(OwnTable.writes)]) == .integer(1)
+    guard
+      try session.value("SELECT count(*) FROM sqlite_schema WHERE name = ?", [.text(OwnTable.writes)]) == .integer(1)
     else { return false }
-    return try session.value("SELECT count(*) FROM \(OwnTable.writes) WHERE id = ? AND written_at > 0", [.text(id)]) == .integer(1)
+    return try session.value("SELECT count(*) FROM \(OwnTable.writes) WHERE id = ? AND written_at > 0", [.text(id)])
+      == .integer(1)
   }
 
   // MARK: - Pushing
@@ -168,7 +174,8 @@ actor CopyDesk {
     var planner = PushPlanner(
       PushPlanner.Databases(
         base: sessions[0], copy: copy.session, remote: sessions[1], rehearsal: sessions[2], spool: sessions[3]),
-      preference: preference, statementByteCountMax: statementByteCountMax, refusesRowsWithoutKey: refusesRowsWithoutKey)
+      preference: preference, statementByteCountMax: statementByteCountMax, refusesRowsWithoutKey: refusesRowsWithoutKey
+    )
     return try planner.plan()
   }
 
@@ -186,10 +193,14 @@ actor CopyDesk {
     try session.transaction(.deferred) { session in
       while statements.count < countMax {
         var candidate: PushStatement?
-        guard let found = try Spool.forEach(in: session, after: end, { statement in
-          candidate = statement
-          return false
-        }), let candidate else { return }
+        guard
+          let found = try Spool.forEach(
+            in: session, after: end,
+            { statement in
+              candidate = statement
+              return false
+            }), let candidate
+        else { return }
         guard statements.isEmpty || byteCount + candidate.byteCount <= byteCountMax else { return }
         statements.append(candidate)
         byteCount += candidate.byteCount

@@ -7,7 +7,7 @@ struct CopyFiles: Sendable {
   let path: String
 
   /// The remote's image that the working copy was made from: a page store.
-  var base: String { path + ".albergue-base" }
+  var base: String { path + WorkingCopy.baseSuffix }
   /// A newer image, which takes the place of the base when there is a working copy made from it.
   var next: String { path + ".albergue-next" }
   /// A working copy in the making.

@@ -42,7 +42,8 @@ struct CopyRecord: Sendable, Hashable {
   ///
   /// - Throws: ``WorkingCopyError`` `.notAWorkingCopy` for a record that is not whole.
   init?(of session: Session) throws {
-    guard try session.value("SELECT count(*) FROM sqlite_schema WHERE name = ?", [.text(OwnTable.record)]) == .integer(1)
+    guard
+      try session.value("SELECT count(*) FROM sqlite_schema WHERE name = ?", [.text(OwnTable.record)]) == .integer(1)
     else { return nil }
     let rows = try session.query("SELECT name, value FROM \(OwnTable.record)") { ($0[0].text ?? "", $0[1]) }
     let values = Dictionary(rows) { first, _ in first }
@@ -58,7 +59,8 @@ struct CopyRecord: Sendable, Hashable {
       remote: RemoteIdentity(name: name, protocolName: protocolName, generation: generation), position: position,
       epoch: epoch)
     self.digest = digest
-    if let id = values["push"]?.text, let digest = values["push_digest"]?.blob, let time = values["push_time"]?.integer {
+    if let id = values["push"]?.text, let digest = values["push_digest"]?.blob, let time = values["push_time"]?.integer
+    {
       pending = PendingPush(id: id, digest: digest, time: time)
     }
   }

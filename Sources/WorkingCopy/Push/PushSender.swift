@@ -124,7 +124,9 @@ struct PushSender: Sendable {
         let results = try await client.executeAtomically([create, claim, look]).results
         return results.last?.rows.first?.first == .integer(1)
       } catch {
-        guard Self.isBusy(error) || error.code.isPassing || error.mayHaveRun, attempt < Self.claimCountMax else { break }
+        guard Self.isBusy(error) || error.code.isPassing || error.mayHaveRun, attempt < Self.claimCountMax else {
+          break
+        }
         let pause = min(retries.firstDelay * (1 << attempt), retries.delayMax) * (0.5 + 0.5 * retries.jitter())
         guard (try? await retries.clock.sleep(for: pause)) != nil else { break }
       }

@@ -102,27 +102,36 @@ struct TableAlteration: Sendable {
   /// Former names by new names.
   let renamed: [String: String]
 
-  /// Nil when the columns do not say how.
-  init?(from former: (layout: TableLayout, sql: String), to wanted: (layout: TableLayout, sql: String)) {
+  /// None when the columns do not say how.
+  ///
+  /// SQLite writes a new name with or without quotes, as the statement has it: both are tried.
+  static func candidates(
+    from former: (layout: TableLayout, sql: String), to wanted: (layout: TableLayout, sql: String)
+  ) -> [TableAlteration] {
     let (old, new) = (former.layout.columnNames, wanted.layout.columnNames)
     let table = wanted.layout.quotedName
     let removed = old.filter { !new.contains($0) }
     let added = new.filter { !old.contains($0) }
-    guard !removed.isEmpty || !added.isEmpty else { return nil }
+    guard !removed.isEmpty || !added.isEmpty else { return [] }
     if old.count == new.count, removed.count == added.count {
       let pairs = zip(old, new).filter { $0 != $1 }
-      guard pairs.count == added.count else { return nil }
-      statements = pairs.map { "ALTER TABLE \(table) RENAME COLUMN \($0.quoted) TO \($1.quoted)" }
-      renamed = Dictionary(pairs.map { ($1, $0) }) { first, _ in first }
-      return
+      guard pairs.count == added.count else { return [] }
+      let renamed = Dictionary(pairs.map { ($1, $0) }) { first, _ in first }
+      let isPlain = added.allSatisfy { $0.wholeMatch(of: /[A-Za-z_][A-Za-z0-9_]*/) != nil }
+      return [true, false].filter { $0 || isPlain }.map { isQuoted in
+        let statements = pairs.map { former, name in
+          "ALTER TABLE \(table) RENAME COLUMN \(former.quoted) TO \(isQuoted ? name.quoted : name)"
+        }
+        return TableAlteration(statements: statements, renamed: renamed)
+      }
     }
     let definitions = ColumnDefinitions(of: wanted.sql)
-    guard new.suffix(added.count).elementsEqual(added) else { return nil }
+    guard new.suffix(added.count).elementsEqual(added) else { return [] }
     let additions = added.compactMap { definitions.definition(of: $0) }
-    guard additions.count == added.count else { return nil }
-    statements =
+    guard additions.count == added.count else { return [] }
+    let statements =
       removed.map { "ALTER TABLE \(table) DROP COLUMN \($0.quoted)" }
       + additions.map { "ALTER TABLE \(table) ADD COLUMN \($0)" }
-    renamed = [:]
+    return [TableAlteration(statements: statements, renamed: [:])]
   }
 }

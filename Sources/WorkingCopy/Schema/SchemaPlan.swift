@@ -122,10 +122,7 @@ struct SchemaPlan {
         if let former { replace(former) }
         continue
       }
-      if let former, let formerEntry = base.byIdentity[identity],
-        let alteration = TableAlteration(from: (former, formerEntry.sql), to: (layout, entry.sql)),
-        try makes(entry, alteration, rehearsal)
-      {
+      if let former, let alteration = try alteration(of: former, to: layout, entry, rehearsal) {
         statements += alteration.statements.map { PushStatement(phase: .tables, subject: entry.name, sql: $0) }
         let mapping = layout.columns(in: former, renamed: alteration.renamed)
         self.tables.append(Table(layout: layout, rows: .compared(before: mapping, there: mapping)))
@@ -151,7 +148,8 @@ struct SchemaPlan {
   /// Dropping a table drops its indexes and triggers.
   private mutating func restoreDependents(of table: String, _ changed: Set<SchemaEntry.Identity>) {
     for entry in remote.entries
-    where entry.tableName == table && (entry.kind == .index || entry.kind == .trigger) && !changed.contains(entry.identity)
+    where entry.tableName == table && (entry.kind == .index || entry.kind == .trigger)
+      && !changed.contains(entry.identity)
     {
       guard copy.byIdentity[entry.identity] == entry else {
         // The remote has made one for the former definition of the table.
@@ -160,6 +158,14 @@ struct SchemaPlan {
       }
       create(entry)
     }
+  }
+
+  private func alteration(
+    of former: TableLayout, to layout: TableLayout, _ entry: SchemaEntry, _ rehearsal: Session
+  ) throws -> TableAlteration? {
+    guard let formerSQL = base.byIdentity[entry.identity]?.sql else { return nil }
+    return try TableAlteration.candidates(from: (former, formerSQL), to: (layout, entry.sql))
+      .first { try makes(entry, $0, rehearsal) }
   }
 
   /// Whether SQLite, having altered the table, writes the text that the working copy has.
@@ -196,7 +202,9 @@ struct SchemaPlan {
       }
     }
     for entry in base.entries where entry.kind == .table && copy.byIdentity[entry.identity] == nil {
-      guard let layout = base.layouts[entry.name], let virtualTable = base.virtualTable(behind: entry.name) else { continue }
+      guard let layout = base.layouts[entry.name], let virtualTable = base.virtualTable(behind: entry.name) else {
+        continue
+      }
       tables.append(Table(layout: layout, rows: .shadow(before: nil, virtualTable: virtualTable)))
     }
   }

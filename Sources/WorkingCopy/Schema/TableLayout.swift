@@ -42,8 +42,10 @@ struct TableLayout: Sendable {
     let all = try session.query(
       "SELECT name, type, pk, hidden, dflt_value FROM pragma_table_xinfo(?)", [.text(name)]
     ) {
-      (name: $0[0].text ?? "", type: $0[1].text ?? "", key: $0[2].integer ?? 0, hidden: $0[3].integer ?? 0,
-        defaultText: $0[4].text)
+      (
+        name: $0[0].text ?? "", type: $0[1].text ?? "", key: $0[2].integer ?? 0, hidden: $0[3].integer ?? 0,
+        defaultText: $0[4].text
+      )
     }
     columns = all.filter { $0.hidden == 0 }.map { Column(name: $0.name, defaultText: $0.defaultText) }
     isWithoutRowid =
@@ -76,7 +78,8 @@ struct TableLayout: Sendable {
       }
       // What a partial index covers depends on columns that are not in it.
       let isPartial =
-        try session.value("SELECT partial FROM pragma_index_list(?1) WHERE name = ?2", [.text(name), .text(index.name)])
+        try session.value(
+          "SELECT partial FROM pragma_index_list(?1) WHERE name = ?2", [.text(name), .text(index.name)])
         != .integer(0)
       if hasGenerated || isPartial || parts.contains(where: { $0.number == -2 }) { unique = nil }
       unique?.formUnion(parts.compactMap(\.name))
