@@ -31,18 +31,25 @@ public struct Conflict: Sendable, Hashable {
     case text(String)
     case blob([UInt8])
 
-    /// As SQL writes it.
+    /// As SQL writes it, but for control characters, which could do something to a terminal.
     public var description: String {
       switch self {
       case .null: "NULL"
       case .integer(let number): String(number)
       case .real(let number): String(number)
-      case .text(let text): "'" + text.replacing("'", with: "''") + "'"
+      case .text(let text): "'" + Self.shown(text).replacing("'", with: "''") + "'"
       case .blob(let bytes): "x'" + bytes.map { String(UInt16($0) + 256, radix: 16).dropFirst() }.joined() + "'"
       }
     }
 
-    /// As ``description``, but numbers as numbers.
+    private static func shown(_ text: String) -> String {
+      text.unicodeScalars.reduce(into: "") { shown, scalar in
+        let isControl = scalar.properties.generalCategory == .control || scalar.properties.isBidiControl
+        if isControl { shown += "\\u{\(String(scalar.value, radix: 16))}" } else { shown.unicodeScalars.append(scalar) }
+      }
+    }
+
+    /// As ``description``, but numbers as numbers, and text as it is.
     public func encode(to encoder: any Encoder) throws {
       var container = encoder.singleValueContainer()
       switch self {

@@ -17,14 +17,17 @@ final class Office: Sendable {
   private let running: Locked<ServerProcess>
   private let storeCount = Locked(0)
 
-  /// - Parameter sql: run at the remote, statement by statement.
-  init(_ sql: [String] = []) async throws {
+  /// - Parameters:
+  ///   - sql: run at the remote, statement by statement.
+  ///   - arguments: of the server.
+  init(_ sql: [String] = [], arguments: [String] = []) async throws {
     folder = try TemporaryDirectory(named: "albergue-copy")
     serverFolder = try TemporaryDirectory(named: "albergue-server")
     let keyFile = serverFolder.file("server.key")
     try Bytes.write(Data(TestKeys.firstHex.utf8), to: keyFile)
     try Bytes.setMode(keyFile, 0o600)
-    running = Locked(try ServerProcess(store: serverFolder.file("primary-0.db"), keyFile: keyFile))
+    running = Locked(
+      try ServerProcess(store: serverFolder.file("primary-0.db"), keyFile: keyFile, arguments: arguments))
     if !sql.isEmpty { try await run(sql) }
   }
 
@@ -176,13 +179,15 @@ final class Office: Sendable {
 
   /// No file of the folder holds the canary or the beginning of a plaintext database, and none is left that a run needs only
   /// while it works.
-  func expectNoPlaintext(sourceLocation: SourceLocation = #_sourceLocation) throws {
+  ///
+  /// - Parameter isKilled: whether such files may be left.
+  func expectNoPlaintext(afterKill isKilled: Bool = false, sourceLocation: SourceLocation = #_sourceLocation) throws {
     for (name, data) in try folder.contents() {
       for text in [Canary.text, "SQLite format 3", "CREATE TABLE", "CREATE INDEX"] {
         #expect(data.range(of: Data(text.utf8)) == nil, "\(name): \(text)", sourceLocation: sourceLocation)
       }
       #expect(
-        !["-new", "-rehearsal", "-spool"].contains { name.contains("albergue\($0)") }, "\(name)",
+        isKilled || !["-new", "-rehearsal", "-spool"].contains { name.contains("albergue\($0)") }, "\(name)",
         sourceLocation: sourceLocation)
     }
   }

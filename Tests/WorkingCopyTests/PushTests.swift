@@ -200,7 +200,7 @@ struct PushTests {
   }
 
   @Test func sendsManyRowsAndLargeBlobsInRequestsWithinTheLimits() async throws {
-    let office = try await Office(Self.schema)
+    let office = try await Office(Self.schema, arguments: ["--transaction-secs", "60"])
     try await office.pull()
     try office.change(
       """
@@ -227,5 +227,24 @@ struct PushTests {
     #expect(await code { try await copy.push() } == .unsupported)
     #expect(try await office.remoteDump() == before)
     try office.expectNoPlaintext()
+  }
+
+  @Test func saysThatAPushTookTooLongForTheRemote() async throws {
+    let office = try await Office(Self.schema, arguments: ["--transaction-secs", "1"])
+    try await office.pull()
+    try office.change("UPDATE bed SET name = 'mine' WHERE id = 1;")
+    let pullCount = Locked(0)
+    let copy = try office.copy(afterPull: {
+      let number = pullCount.withLock {
+        $0 += 1
+        return $0
+      }
+      // The second pull is made in the transaction: another writer gets its turn when the server has ended that.
+      if number == 2 { try await office.run(["UPDATE bed SET name = 'theirs' WHERE id = 2"]) }
+    })
+    #expect(await code { try await copy.push() } == .refused)
+    #expect(try await office.rows("SELECT name FROM bed WHERE id < 3 ORDER BY id") == ["a", "theirs"])
+    #expect(try await office.push().kind == .pushed)
+    try await office.expectEqual()
   }
 }

@@ -35,6 +35,7 @@ struct SlowKillTests {
       try await office.run(["INSERT INTO note VALUES ('remote \(round)')"])
       expected += ["note \(round)", "remote \(round)"]
       if try kill(office, "push", after: Int.random(in: 20...450, using: &generator)) { killedCount += 1 }
+      try office.expectNoPlaintext(afterKill: true)
       let outcome = try await office.push()
       #expect([.pushed, .alreadyPushed, .nothingToPush].contains(outcome.kind), "seed \(Self.seed), round \(round)")
       #expect(try await office.rows("SELECT text FROM note ORDER BY 1") == expected.sorted(), "round \(round)")

@@ -210,4 +210,28 @@ struct TableKindTests {
     try await expectRefused(schema, change: "DROP TABLE search;", naming: "search")
     try await expectRefused(schema, change: "CREATE VIRTUAL TABLE other USING fts5(x);", naming: "other")
   }
+
+  @Test func keysInListsOfConflictsDoNothingToATerminal() async throws {
+    let office = try await Office([
+      "CREATE TABLE tag (name TEXT PRIMARY KEY, n)", "INSERT INTO tag VALUES (char(27, 49), 1)",
+    ])
+    try await office.pull()
+    try office.change("UPDATE tag SET n = 2;")
+    try await office.run(["UPDATE tag SET n = 3"])
+    #expect(try await office.push().conflicts.map(\.description) == [#"tag ('\u{1b}1'): changed-on-both-sides"#])
+  }
+
+  @Test func integerKeysKeepAllOfTheirDigits() async throws {
+    try await push(
+      [
+        "CREATE TABLE big (id INTEGER PRIMARY KEY, n)",
+        "INSERT INTO big VALUES (9007199254740993, 'a'), (-9223372036854775808, 'b'), (9223372036854775807, 'c')",
+        "CREATE TABLE mixed (k PRIMARY KEY) WITHOUT ROWID",
+        "INSERT INTO mixed VALUES (9007199254740993), (9007199254740992.0), (1.5), (2), ('2'), (x'32'), (-1e300), (1e300)",
+      ],
+      change: """
+        UPDATE big SET n = 'mine'; INSERT INTO big VALUES (9007199254740992, 'd');
+        DELETE FROM mixed WHERE typeof(k) = 'real' AND k > 5; INSERT INTO mixed VALUES (9007199254740994), (2.5), ('');
+        """)
+  }
 }

@@ -37,6 +37,27 @@ struct PushStatement: Sendable, Hashable {
   }
 }
 
+extension PushStatement {
+  /// Rows of one insertion, and bytes.
+  private static let mergedRowCountMax = 100
+  private static let mergedByteCountMax = 256 << 10
+
+  /// Takes the row of another insertion into the same columns, so that a transaction of many rows is done sooner.
+  ///
+  /// - Returns: false, with nothing changed, when that one has to be a statement of its own.
+  mutating func absorb(_ other: PushStatement, _ first: PushStatement) -> Bool {
+    guard phase == .inserts, other.phase == .inserts, other.sql == first.sql, subject == other.subject,
+      let rowCount, rowCount < Self.mergedRowCountMax, byteCount + other.byteCount <= Self.mergedByteCountMax,
+      // The last one: what stands there holds nothing but parameters and what stands for values.
+      let values = other.sql.ranges(of: RowStatements.values).last
+    else { return false }
+    sql += ", " + other.sql[values.upperBound...]
+    arguments += other.arguments
+    self.rowCount = rowCount + 1
+    return true
+  }
+}
+
 /// Makes the statements for the rows of one table.
 ///
 /// Each names the row by its key, and the columns that it must still have: a row that the remote has changed meanwhile is not
@@ -49,6 +70,9 @@ struct RowStatements {
   /// A longer value is compared by its length alone, so that it does not have to be sent twice.
   private static let comparedByteCountMax = 64 << 10
 
+  /// Between the columns and the values of an insertion.
+  static let values = " VALUES "
+
   func insert(_ row: TableRow) -> PushStatement {
     var names = layout.columns.map(\.name.quoted)
     var builder = Builder()
@@ -59,7 +83,7 @@ struct RowStatements {
     }
     return PushStatement(
       phase: .inserts, subject: layout.name,
-      sql: "INSERT OR ABORT INTO \(layout.quotedName) (\(names.joined(separator: ", "))) VALUES "
+      sql: "INSERT OR ABORT INTO \(layout.quotedName) (\(names.joined(separator: ", ")))\(Self.values)"
         + "(\(values.joined(separator: ", ")))",
       arguments: builder.arguments, key: layout.identity == .rowid ? [] : row.key, rowCount: 1)
   }

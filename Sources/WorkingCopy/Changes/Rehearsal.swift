@@ -26,7 +26,7 @@ struct Rehearsal {
   mutating func run() throws -> [Conflict] {
     var conflicts: [Conflict] = []
     let formerViolations = Set(try violations() ?? [])
-    _ = try Spool.forEach(in: spool) { statement in
+    try Spool.forEach(in: spool) { statement, _ in
       if let conflict = try run(statement) { conflicts.append(conflict) }
       return true
     }

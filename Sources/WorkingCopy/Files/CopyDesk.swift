@@ -188,23 +188,22 @@ actor CopyDesk {
     let session = try factory.openSession(files.spool, .reader)
     defer { session.close() }
     var statements: [PushStatement] = []
+    var last: PushStatement?
     var byteCount = 0
     var end = place
     try session.transaction(.deferred) { session in
-      while statements.count < countMax {
-        var candidate: PushStatement?
-        guard
-          let found = try Spool.forEach(
-            in: session, after: end,
-            { statement in
-              candidate = statement
-              return false
-            }), let candidate
-        else { return }
-        guard statements.isEmpty || byteCount + candidate.byteCount <= byteCountMax else { return }
-        statements.append(candidate)
-        byteCount += candidate.byteCount
-        end = found
+      try Spool.forEach(in: session, after: place) { statement, place in
+        guard statements.isEmpty || byteCount + statement.byteCount <= byteCountMax else { return false }
+        byteCount += statement.byteCount
+        if let first = last, let index = statements.indices.last, statements[index].absorb(statement, first) {
+          end = place
+          return true
+        }
+        guard statements.count < countMax else { return false }
+        statements.append(statement)
+        last = statement
+        end = place
+        return true
       }
     }
     return (statements, end)

@@ -43,6 +43,7 @@ struct CopyFiles: Sendable {
   static func replace(_ target: String, with file: String, locked session: ExclusiveSession?) throws {
     for suffix in companions { try FileSystem.remove(file + suffix) }
     guard let session else {
+      try FileSystem.refuseForeignLog(beside: target)
       try FileSystem.publish(file, as: target)
       return try FileSystem.synchronizeName(of: target)
     }

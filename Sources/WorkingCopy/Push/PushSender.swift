@@ -51,15 +51,26 @@ struct PushSender: Sendable {
     } catch {
       // The reason is the first error; a rollback that does not arrive is made by the server.
       try? await transaction.rollback()
+      if let error = error as? RemoteError, error.code == .transactionClosed || error.code == .streamExpired {
+        throw Self.tookTooLong
+      }
       throw error
     }
     do throws(RemoteError) {
       try await transaction.commit()
       return .committed
     } catch {
-      guard error.mayHaveRun else { throw error }
+      guard error.mayHaveRun else {
+        throw error.code == .transactionClosed || error.code == .streamExpired ? Self.tookTooLong : error
+      }
       return try await isCommitted(id) ? .committed : .moved
     }
+  }
+
+  private static var tookTooLong: WorkingCopyError {
+    WorkingCopyError(
+      .refused, "the push took longer than the remote lets a transaction take, and was undone",
+      hint: "raise the limit of the remote, or push in parts: pull, change some of it, push, change the rest")
   }
 
   /// Begins a transaction in which no row changes but those that are named: what foreign keys would do, the working copy has

@@ -39,19 +39,17 @@ struct Spool: Sendable {
     }
   }
 
-  /// Hands each statement behind a place to `body`, in order, until that says that it is enough.
+  /// Hands each statement behind a place to `body`, in order, with its own place, until that says that it is enough.
   ///
   /// - Parameter session: in a transaction.
-  /// - Returns: the place of the last one; nil when there is none.
   static func forEach(
-    in session: Session, after place: Place = Place(), _ body: (PushStatement) throws -> Bool
-  ) throws -> Place? {
+    in session: Session, after place: Place = Place(), _ body: (PushStatement, Place) throws -> Bool
+  ) throws {
     let statements = try RowCursor(
       session,
       """
       SELECT phase, number, subject, sql, row_count FROM statement WHERE (phase, number) > (?, ?) ORDER BY phase, number
       """, [.integer(Int64(place.phase)), .integer(place.number)])
-    var last: Place?
     while let row = try statements.next() {
       guard case .integer(let phaseNumber) = row[0], let phase = PushStatement.Phase(rawValue: Int(phaseNumber)),
         case .integer(let number) = row[1], case .text(let subject) = row[2], case .text(let sql) = row[3]
@@ -61,10 +59,8 @@ struct Spool: Sendable {
       if case .integer(let count) = row[4] { statement.rowCount = Int(count) }
       statement.arguments = try values(.argument, of: number, session)
       statement.key = try values(.key, of: number, session)
-      last = Place(phase: Int(phaseNumber), number: number)
-      guard try body(statement) else { return last }
+      guard try body(statement, Place(phase: Int(phaseNumber), number: number)) else { return }
     }
-    return last
   }
 
   private static func values(_ part: Part, of number: Int64, _ session: Session) throws -> [ExactValue] {
