@@ -86,7 +86,7 @@ public struct WorkingCopy: Sendable {
         let hasArrived = try await desk.nextHas(pending.id)
         if !hasArrived || digest != pending.digest { try await refuseChanges(desk, record) }
       }
-      guard try await desk.origin(of: files.next) != record.origin || !isUnchanged else {
+      if isUnchanged, try await desk.isUpToDate(record) {
         try await desk.removeNext()
         return PullOutcome(hasChanged: false, position: record.origin.position)
       }
@@ -177,7 +177,7 @@ public struct WorkingCopy: Sendable {
           hint: "check TURSO_DATABASE_URL; if the remote was made anew, pull with --drop-changes")
       }
       if hasChanges { return try await send(desk, digest, preference, mayBePushed) }
-      guard try await desk.origin(of: files.next) == record.origin, digest == record.digest else {
+      guard digest == record.digest, try await desk.isUpToDate(record) else {
         return try await finish(desk, .nothingToPush, PushCounts(), id: nil)
       }
       try await desk.removeNext()

@@ -145,4 +145,31 @@ struct PullTests {
     #expect(try await office.rows("SELECT id FROM bed ORDER BY id") == ["1", "2", "4", "5"])
     try await office.expectEqual()
   }
+
+  @Test func makesALostBaseAnewUnlessThereAreChanges() async throws {
+    let office = try await Office(Self.schema)
+    try await office.pull()
+    try FileManager.default.removeItem(atPath: office.path + WorkingCopy.baseSuffix)
+    try await office.pull()
+    #expect(Bytes.exists(office.path + WorkingCopy.baseSuffix))
+    try office.change("INSERT INTO bed VALUES (3, 'mine')")
+    try FileManager.default.removeItem(atPath: office.path + WorkingCopy.baseSuffix)
+    #expect(await code { try await office.push() } == .notAWorkingCopy)
+    #expect(await code { try await office.pull() } == .notAWorkingCopy)
+    #expect(try office.local("SELECT count(*) FROM bed") == ["3"])
+    #expect(try await office.copy().pull(droppingChanges: true).hasChanged)
+    try await office.expectEqual()
+  }
+
+  @Test func refusesTheBaseOfAnotherWorkingCopy() async throws {
+    let office = try await Office(Self.schema)
+    try await office.pull()
+    let former = try Bytes.read(office.path + WorkingCopy.baseSuffix)
+    try await office.run(["INSERT INTO bed VALUES (4, 'theirs')"])
+    try await office.pull()
+    try Bytes.write(former, to: office.path + WorkingCopy.baseSuffix)
+    try office.change("INSERT INTO bed VALUES (3, 'mine')")
+    #expect(await code { try await office.push() } == .notAWorkingCopy)
+    #expect(try await office.rows("SELECT id FROM bed ORDER BY id") == ["1", "2", "4"])
+  }
 }

@@ -57,6 +57,8 @@ actor CopyDesk {
 
   /// Lets go of everything. A second call does nothing.
   func close() {
+    // What cannot be moved into the file now stays in its log, where the next opening finds it.
+    try? copy?.session.executeScript("PRAGMA wal_checkpoint(TRUNCATE)")
     copy?.session.close()
     copy = nil
     // Without the lock they are another run's.
@@ -113,6 +115,13 @@ actor CopyDesk {
   }
 
   func removeNext() throws { try files.remove(files.next) }
+
+  /// Whether working copy, base and newer image are at one position: then there is nothing to install.
+  func isUpToDate(_ record: CopyRecord) async throws -> Bool {
+    let base = try await origin(of: files.base)
+    let next = try await origin(of: files.next)
+    return base == record.origin && next == record.origin
+  }
 
   // MARK: - What changed
 
