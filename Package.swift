@@ -17,7 +17,8 @@ let package = Package(
   name: "albergue-crypt",
   products: [
     .library(name: "EncryptedStorage", targets: ["EncryptedStorage", "EncryptionKeys"]),
-    .library(name: "ReplicaSync", targets: ["ReplicaSync", "LibSQLClient", "EncryptedStorage", "EncryptionKeys"]),
+    .library(
+      name: "ReplicaSync", targets: ["ReplicaSync", "LibSQLClient", "PageStore", "EncryptedStorage", "EncryptionKeys"]),
     .executable(name: "albergue-crypt", targets: ["albergue-crypt"]),
     .executable(name: "albergue-primary", targets: ["albergue-primary"]),
     .executable(name: "turso-sync", targets: ["turso-sync"]),
@@ -72,7 +73,7 @@ let package = Package(
     .testTarget(
       name: "LibSQLClientTests",
       dependencies: [
-        "LibSQLClient", "LibSQLProtocol", "EncryptionKeys", "TestSupport",
+        "LibSQLClient", "LibSQLProtocol", "EncryptionKeys", "TestSupport", "albergue-primary",
         .product(name: "Logging", package: "swift-log"),
       ],
       exclude: ["Servers"],
@@ -81,15 +82,11 @@ let package = Package(
       name: "WorkingCopy",
       dependencies: [
         "LibSQLClient", "LibSQLProtocol", "PageStore", "EncryptedStorage", "EncryptionKeys", "COpenSSL",
-        .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: memorySafe),
     .target(
       name: "ReplicaSync",
-      dependencies: [
-        "LibSQLClient", "LibSQLProtocol", "PageStore", "EncryptedStorage", "EncryptionKeys",
-        .product(name: "Logging", package: "swift-log"),
-      ],
+      dependencies: ["LibSQLClient", "LibSQLProtocol", "PageStore", "EncryptedStorage", "EncryptionKeys"],
       swiftSettings: memorySafe),
     .target(
       name: "Primary",
@@ -142,7 +139,7 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "TestSupport",
-      dependencies: ["PageStore", "EncryptedStorage", "EncryptionKeys"],
+      dependencies: ["CLinux", "PageStore", "EncryptedStorage", "EncryptionKeys"],
       path: "Tests/TestSupport",
       swiftSettings: strict),
     .target(
@@ -188,7 +185,7 @@ let package = Package(
     .testTarget(
       name: "PrimaryTests",
       dependencies: [
-        "Primary", "PageStore", "LibSQLProtocol", "EncryptedStorage", "EncryptionKeys", "TestSupport",
+        "Primary", "PageStore", "LibSQLClient", "LibSQLProtocol", "EncryptedStorage", "EncryptionKeys", "TestSupport",
         "albergue-crypt", "albergue-primary",
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Hummingbird", package: "hummingbird"),
@@ -201,7 +198,8 @@ let package = Package(
     .testTarget(
       name: "ReplicaSyncTests",
       dependencies: [
-        "ReplicaSync", "LibSQLClient", "LibSQLProtocol", "PageStore", "EncryptedStorage", "EncryptionKeys", "TestSupport",
+        "ReplicaSync", "LibSQLClient", "LibSQLProtocol", "PageStore", "EncryptedStorage", "EncryptionKeys",
+        "TestSupport",
         "albergue-primary", "turso-sync",
       ],
       exclude: ["Servers"],

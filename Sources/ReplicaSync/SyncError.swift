@@ -51,6 +51,8 @@ extension SyncError {
     public static let transactionTooLarge = Code("transaction-too-large", 76)
     /// The remote keeps changing while its image is taken (75).
     public static let restless = Code("restless", 75)
+    /// The remote contradicts itself about what it has (76).
+    public static let incomplete = Code("incomplete", 76)
     /// The remote speaks no protocol that is understood here (76).
     public static let unsupportedProtocol = Code("unsupported-protocol", 76)
     /// The replica is closed.

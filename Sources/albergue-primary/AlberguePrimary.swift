@@ -19,7 +19,7 @@ struct AlberguePrimary: AsyncParsableCommand {
       75 busy, 77 wrong key or no key, 130 interrupted twice.
       """,
     version: "0.1.0",
-    subcommands: [ServeCommand.self])
+    subcommands: [ServeCommand.self, NewHistoryCommand.self])
 }
 
 @main

@@ -87,6 +87,12 @@ struct LimitOptions: ParsableArguments {
   @Option(help: "Seconds that a writer waits for another one.")
   var writerWaitSecs = 5.0
 
+  @Option(help: "Seconds that a request may take to arrive.")
+  var requestSecs = 60.0
+
+  @Option(help: "Seconds that a connection lives without a request.")
+  var connectionIdleSecs = 60.0
+
   @Option(help: "Connections to the database at a time.")
   var maxConnections = 16
 
@@ -106,6 +112,8 @@ struct LimitOptions: ParsableArguments {
     limits.transactionTime = try Self.time(transactionSecs, "--transaction-secs")
     limits.statementTime = try Self.time(statementSecs, "--statement-secs")
     limits.writerWaitingTime = try Self.time(writerWaitSecs, "--writer-wait-secs")
+    limits.requestTime = try Self.time(requestSecs, "--request-secs")
+    limits.connectionIdleTime = try Self.time(connectionIdleSecs, "--connection-idle-secs")
     limits.connectionWaitingTime = limits.writerWaitingTime
     limits.connectionCount = try Self.count(maxConnections, in: 1...1024, "--max-connections")
     limits.requestByteCount = try Self.count(maxRequestBytes, in: 1024...(1 << 30), "--max-request-bytes")

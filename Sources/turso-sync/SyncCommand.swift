@@ -1,8 +1,8 @@
 import ArgumentParser
 import CommandSupport
-import EncryptedStorage
 import PageStore
 import ReplicaSync
+import Synchronization
 
 struct SyncCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -31,8 +31,8 @@ struct SyncCommand: AsyncParsableCommand {
       }
       let bar = ProgressBar()
       let syncer = try await remote.openSyncer(settings, bar)
-      let log = SyncLog(json: json, bar: bar, path: settings.path, factory: try remote.replica.factory())
-      await log.begin(settings)
+      let log = SyncLog(json: json, bar: bar)
+      log.begin(try await syncer.replicaStatus())
       let failure: (any Error)?
       do {
         if settings.interval == .zero {
@@ -53,37 +53,42 @@ struct SyncCommand: AsyncParsableCommand {
 }
 
 /// What `sync` says: one line for each sync.
-private struct SyncLog: Sendable {
-  let json: Bool
-  let bar: ProgressBar
-  let path: String
-  let factory: ConnectionFactory
+private final class SyncLog: Sendable {
+  private let json: Bool
+  private let bar: ProgressBar
   private let diagnostics = Diagnostics("turso-sync")
+  /// When the replica was last known to be the remote's.
+  private let lastSync = Mutex<Int64?>(nil)
 
-  init(json: Bool, bar: ProgressBar, path: String, factory: ConnectionFactory) {
+  init(json: Bool, bar: ProgressBar) {
     self.json = json
     self.bar = bar
-    self.path = path
-    self.factory = factory
   }
 
-  /// How old the replica is before anything was asked of the remote.
-  func begin(_ settings: ReplicaSettings) async {
-    guard let status = try? await ReplicaStatus.of(path, factory), let lag = status.lag else { return }
-    diagnostics.note("the replica is \(lag) s old")
+  /// How old the replica is before anything is asked of the remote.
+  func begin(_ status: ReplicaStatus) {
+    lastSync.withLock { $0 = status.state.lastSync }
+    if let lag { diagnostics.note("the replica is \(lag) s old") }
   }
 
   func note(_ result: Result<SyncReport, any Error>) {
     bar.finish()
     switch result {
     case .success(let report):
+      lastSync.withLock { $0 = report.lastSync }
       diagnostics.note(report.summary)
       if json { try? JSONOutput.print(report) }
     case .failure(let error):
-      diagnostics.warning("sync failed: \(Failures.text(error))")
-      if json { try? JSONOutput.print(Failure(error: Failures.text(error))) }
+      let (text, lag) = (Failures.text(error), lag)
+      diagnostics.warning("sync failed, the replica is \(lag.map { "\($0) s old" } ?? "of unknown age"): \(text)")
+      if json { try? JSONOutput.print(Failure(error: text, lagSeconds: lag)) }
     }
   }
 
-  private struct Failure: Encodable { let error: String }
+  private var lag: Int64? { lastSync.withLock(\.self).map(WallClock.system.age) }
+
+  private struct Failure: Encodable {
+    let error: String
+    let lagSeconds: Int64?
+  }
 }

@@ -4,7 +4,7 @@ import Testing
 
 /// `albergue-crypt` while it runs: to be killed, interrupted, stopped or looked at.
 final class RunningTool {
-  private let process = Process()
+  private let process = ChildProgram()
   private let streams: TemporaryDirectory
 
   /// - Parameters:
@@ -35,10 +35,10 @@ final class RunningTool {
     }
     process.environment = variables
     process.currentDirectoryURL = URL(fileURLWithPath: directory)
-    process.standardInput = FileHandle.nullDevice
+    process.setInput(FileHandle.nullDevice)
     for name in ["out", "err"] { try Bytes.write(Data(), to: streams.file(name)) }
-    process.standardOutput = try FileHandle(forWritingTo: URL(fileURLWithPath: streams.file("out")))
-    process.standardError = try FileHandle(forWritingTo: URL(fileURLWithPath: streams.file("err")))
+    process.setOutput(try FileHandle(forWritingTo: URL(fileURLWithPath: streams.file("out"))))
+    process.setErrors(try FileHandle(forWritingTo: URL(fileURLWithPath: streams.file("err"))))
     try process.run()
   }
 

@@ -137,11 +137,11 @@ struct RotationTests {
   @Test func refusesWhileAnotherProgramHasTheFileOpenEvenIdle() async throws {
     try await Sample.make(path, key: TestKeys.first())
     // tail(1) holds no lock at all, like an idle connection in rollback mode.
-    let holder = Process()
+    let holder = ChildProgram()
     holder.executableURL = URL(fileURLWithPath: "/usr/bin/tail")
     holder.arguments = ["-f", path]
-    holder.standardOutput = FileHandle.nullDevice
-    holder.standardError = FileHandle.nullDevice
+    holder.setOutput(FileHandle.nullDevice)
+    holder.setErrors(FileHandle.nullDevice)
     try holder.run()
     defer {
       kill(holder.processIdentifier, SIGKILL)

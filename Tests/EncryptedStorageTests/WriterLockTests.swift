@@ -223,7 +223,7 @@ struct WriterLockTests {
 
   /// Another process that holds the lock file.
   private struct OtherProcess {
-    private let process = Process()
+    private let process = ChildProgram()
     private let input = Pipe()
 
     init(_ path: String) throws {
@@ -231,8 +231,8 @@ struct WriterLockTests {
       process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
       // Ends with its input, so also with this process.
       process.arguments = ["flock", path + "-writer.lock", "sh", "-c", "echo held; exec cat"]
-      process.standardInput = input
-      process.standardOutput = output
+      process.setInput(input)
+      process.setOutput(output)
       try process.run()
       #expect(try output.fileHandleForReading.read(upToCount: 5) == Data("held\n".utf8))
     }
@@ -266,7 +266,7 @@ struct WriterLockTests {
     #expect(order.withLock { $0 } == [1, 2])
   }
 
-  @Test func aCancelledTaskStopsWaitingForAnotherProcess() async throws {
+  @Test func aCancelledTaskStopsWaitingForAnotherChildProgram() async throws {
     let connections = try await connections(1)
     let other = try OtherProcess(path)
     let writer = Task { try await connections[0].run { try $0.execute("INSERT INTO t VALUES (1)") } }

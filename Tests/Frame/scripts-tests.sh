@@ -69,3 +69,22 @@ check "taskw without arguments asks for the list" "$arguments<--list>" "$(cat "$
 check "a go-task that is too old is not used" 69 "$(run_taskw 3.46.9 "$go_help" ./second build)"
 check "Taskwarrior is not used, whatever its version" 69 "$(run_taskw 3.99.0 'Usage: task <command>' ./second build)"
 check "a failed installation leaves nothing in .tools" "" "$(ls -A "$repository/.tools")"
+
+# nginx.sh unpacks a package that apt cannot download: an error, and nothing is left.
+repository="$scratch/a repository without nginx"
+mkdir -p "$repository/taskfiles/scripts" "$scratch/no-apt"
+cp -R "$root/taskfiles/scripts/nginx.sh" "$root/taskfiles/scripts/lib" "$repository/taskfiles/scripts/"
+printf '#!/bin/sh\nexit 100\n' >"$scratch/no-apt/apt-get"
+printf '#!/bin/sh\necho 1000\n' >"$scratch/no-apt/id"
+chmod +x "$scratch/no-apt/apt-get" "$scratch/no-apt/id"
+# An nginx that is installed is taken as it is.
+expected=69
+[ ! -x /usr/sbin/nginx ] || expected=0
+check "a package that cannot be downloaded is an error" "$expected" \
+  "$(PATH="$scratch/no-apt:$PATH" status sh "$repository/taskfiles/scripts/nginx.sh")"
+[ "$expected" -eq 0 ] || check "and leaves nothing in .tools" "" "$(ls -A "$repository/.tools")"
+mkdir -p "$repository/.tools/nginx"
+printf '#!/bin/sh\nexit 1\n' >"$repository/.tools/nginx/nginx"
+chmod +x "$repository/.tools/nginx/nginx"
+check "an nginx that is there is left alone" 0 \
+  "$(PATH="$scratch/no-apt:$PATH" status sh "$repository/taskfiles/scripts/nginx.sh")"

@@ -1,14 +1,15 @@
 import EncryptionKeys
 import Foundation
-@testable import LibSQLClient
 import TestSupport
 import Testing
 
-@Suite("TLS", .timeLimit(.minutes(2)))
+@testable import LibSQLClient
+
+@Suite("TLS", .serialized, .timeLimit(.minutes(2)))
 struct TLSTests {
   private let authority: TestAuthority
 
-  init() throws { authority = try TestAuthority() }
+  init() async throws { authority = try await TestAuthority.make() }
 
   private func get(
     _ server: TestServer, _ change: (inout TransportConfiguration) -> Void
@@ -17,7 +18,7 @@ struct TLSTests {
   }
 
   @Test func aServerOfAnUnknownAuthorityIsRefusedAndSentNothing() async throws {
-    let server = try authority.server(name: "localhost")
+    let server = try await authority.server(name: "localhost")
     let error = await remoteError { try await get(server) { _ in } }
     #expect(error?.code == .untrusted)
     #expect(error?.mayHaveRun == false)
@@ -25,19 +26,19 @@ struct TLSTests {
   }
 
   @Test func aServerOfTheNamedAuthorityIsTrusted() async throws {
-    let server = try authority.server(name: "localhost")
+    let server = try await authority.server(name: "localhost")
     #expect(try await get(server) { $0.tls.authorityFile = authority.file } == 404)
   }
 
   @Test func aCertificateForAnotherNameIsRefused() async throws {
-    let server = try authority.server(name: "elsewhere.example")
+    let server = try await authority.server(name: "elsewhere.example")
     #expect(await remoteError { try await get(server) { $0.tls.authorityFile = authority.file } }?.code == .untrusted)
     #expect(try await server.requests().isEmpty)
   }
 
   @Test func aPinnedKeyHasToBeTheServers() async throws {
-    let server = try authority.server(name: "localhost")
-    let pin = try authority.pin(of: "localhost")
+    let server = try await authority.server(name: "localhost")
+    let pin = try await blocking { [authority] in try authority.pin(of: "localhost") }
     let status = try await get(server) {
       $0.tls.authorityFile = authority.file
       $0.tls.pinnedPublicKeys = pin
@@ -54,8 +55,8 @@ struct TLSTests {
   }
 
   @Test func aClientCertificateIsShown() async throws {
-    let server = try authority.server(name: "localhost", asksForClients: true)
-    let (certificate, key) = try authority.certificate(name: "client")
+    let server = try await authority.server(name: "localhost", asksForClients: true)
+    let (certificate, key) = try await blocking { [authority] in try authority.certificate(name: "client") }
     let status = try await get(server) {
       $0.tls.authorityFile = authority.file
       $0.tls.clientCertificateFile = certificate
@@ -68,14 +69,14 @@ struct TLSTests {
   }
 
   @Test func aFileThatIsNoCertificateIsASettingThatIsWrong() async throws {
-    let server = try authority.server(name: "localhost")
+    let server = try await authority.server(name: "localhost")
     let error = await remoteError { try await get(server) { $0.tls.authorityFile = "/dev/null" } }
     #expect(error?.code == .configuration)
     #expect(error?.code.exitCode == 64)
   }
 
   @Test func aServerWithoutTLSIsSentNothing() async throws {
-    let server = try TestServer()
+    let server = try await TestServer.start()
     let url = "https://127.0.0.1:\(server.port)/"
     let transport = try Transport(.with { $0.timeouts.connect = .milliseconds(200) })
     let error = await remoteError {
@@ -88,15 +89,17 @@ struct TLSTests {
   }
 
   @Test func aProxyMakesATunnelAndSeesNoToken() async throws {
-    let server = try authority.server(name: "localhost")
-    let proxy = try TestServer()
+    let server = try await authority.server(name: "localhost")
+    let proxy = try await TestServer.start()
     let transport = try Transport(
       .with {
         $0.tls.authorityFile = authority.file
         $0.proxy = .server("http://127.0.0.1:\(proxy.port)")
       })
     var request = HTTPRequest.get(server, "/")
-    request.headers = [HTTPRequest.Header("authorization", prefix: "Bearer ", secret: Secret(.init(copying: "CANARY".utf8)))]
+    request.headers = [
+      HTTPRequest.Header("authorization", prefix: "Bearer ", secret: Secret(.init(copying: "CANARY".utf8)))
+    ]
     #expect(try await transport.send(request).head.status == 404)
     #expect(try await server.requests().first?.header("authorization") == "Bearer CANARY")
     let seen = try await proxy.requests()
@@ -105,7 +108,8 @@ struct TLSTests {
   }
 
   @Test func plainHTTPGoesThroughNoProxy() async throws {
-    let (server, proxy) = (try TestServer(), try TestServer())
+    let server = try await TestServer.start()
+    let proxy = try await TestServer.start()
     let transport = try Transport(.with { $0.proxy = .server("http://127.0.0.1:\(proxy.port)") })
     #expect(try await transport.send(.get(server, "/")).head.status == 404)
     #expect(try await proxy.requests().isEmpty)
@@ -113,12 +117,15 @@ struct TLSTests {
 }
 
 /// Certificates of an authority of the test's own, made by the `openssl` command line.
-struct TestAuthority {
+struct TestAuthority: Sendable {
   private let folder: TemporaryDirectory
 
   var file: String { folder.file("authority.pem") }
 
-  init() throws {
+  /// Waiting for the command line blocks, so it happens off the cooperative pool.
+  static func make() async throws -> TestAuthority { try await blocking { try TestAuthority() } }
+
+  private init() throws {
     folder = try TemporaryDirectory()
     try openssl(
       "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
@@ -127,7 +134,9 @@ struct TestAuthority {
 
   /// A certificate and its key.
   func certificate(name: String) throws -> (certificate: String, key: String) {
-    let (request, certificate, key) = (folder.file("\(name).csr"), folder.file("\(name).pem"), folder.file("\(name).key"))
+    let (request, certificate, key) = (
+      folder.file("\(name).csr"), folder.file("\(name).pem"), folder.file("\(name).key")
+    )
     try openssl(
       "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=\(name)", "-keyout", key,
       "-out", request)
@@ -149,9 +158,9 @@ struct TestAuthority {
     return "sha256//\(result.output)"
   }
 
-  func server(name: String, asksForClients: Bool = false) throws -> TestServer {
-    let (certificate, key) = try certificate(name: name)
-    return try TestServer(
+  func server(name: String, asksForClients: Bool = false) async throws -> TestServer {
+    let (certificate, key) = try await blocking { try self.certificate(name: name) }
+    return try await TestServer.start(
       ["--certificate", certificate, "--key", key] + (asksForClients ? ["--client-authority", file] : []))
   }
 

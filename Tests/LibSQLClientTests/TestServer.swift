@@ -1,8 +1,10 @@
 import Foundation
-@testable import LibSQLClient
+import Glibc
 import LibSQLProtocol
 import TestSupport
 import Testing
+
+@testable import LibSQLClient
 
 /// `Servers/server.py` in a process of its own. It ends with the last reference.
 final class TestServer: Sendable {
@@ -57,21 +59,27 @@ final class TestServer: Sendable {
     let connection: Int
   }
 
-  private let process: Process
+  private let process: ChildProgram
   private let input: Pipe
   let port: Int
   private let controlPort: Int
   private let control: Transport
+  private static let sharedControl = Result { try Transport() }
   let isEncrypted: Bool
 
-  init(_ arguments: [String] = []) throws {
-    process = Process()
+  /// Starts a server. Waiting for it blocks, so it happens off the cooperative pool.
+  static func start(_ arguments: [String] = []) async throws -> TestServer {
+    try await blocking { try TestServer(arguments) }
+  }
+
+  private init(_ arguments: [String]) throws {
+    process = ChildProgram()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     process.arguments = ["python3", Judges.root + "/Tests/LibSQLClientTests/Servers/server.py"] + arguments
     input = Pipe()
     let output = Pipe()
-    process.standardInput = input
-    process.standardOutput = output
+    process.setInput(input)
+    process.setOutput(output)
     try process.run()
     var text = Data()
     while text.count(where: { $0 == UInt8(ascii: "\n") }) < 2 {
@@ -83,12 +91,22 @@ final class TestServer: Sendable {
     port = try #require(ports.first)
     controlPort = try #require(ports.last)
     isEncrypted = arguments.contains("--certificate")
-    control = try Transport()
+    control = try Self.sharedControl.get()
   }
 
   deinit {
-    try? input.fileHandleForWriting.close()
-    process.waitUntilExit()
+    // Not by closing its input: servers that were started later hold that open, too.
+    process.send(SIGKILL)
+  }
+
+  /// A port that nobody listens at: its server has just ended.
+  static func unusedPort() async throws -> Int {
+    let server = try await start()
+    try await blocking {
+      server.process.send(SIGKILL)
+      server.process.waitUntilExit()
+    }
+    return server.port
   }
 
   /// The address as a user writes it.
@@ -145,5 +163,12 @@ func remoteError(_ body: () async throws -> some Any) async -> RemoteError? {
     return nil
   } catch {
     return error as? RemoteError
+  }
+}
+
+/// Runs what blocks off the cooperative pool, which has two threads on a machine of two cores.
+func blocking<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
+  try await withCheckedThrowingContinuation { continuation in
+    DispatchQueue.global().async { continuation.resume(with: Result { try body() }) }
   }
 }

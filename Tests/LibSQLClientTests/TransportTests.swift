@@ -1,16 +1,17 @@
 import Foundation
-@testable import LibSQLClient
 import TestSupport
 import Testing
 
-@Suite("Transport", .timeLimit(.minutes(2)))
+@testable import LibSQLClient
+
+@Suite("Transport", .serialized, .timeLimit(.minutes(2)))
 struct TransportTests {
   private let transport: Transport
   private let server: TestServer
 
-  init() throws {
+  init() async throws {
     transport = try Transport()
-    server = try TestServer()
+    server = try await TestServer.start()
   }
 
   private static let pattern = (0..<1000).map { UInt8(truncatingIfNeeded: $0 &* 7) }
@@ -46,7 +47,9 @@ struct TransportTests {
     try await server.route(["GET /silent": [.init(framing: "silence")], "GET /": [.init(200, text: "x")]])
     let silent = Task { [transport, server] in try await transport.send(.get(server, "/silent")) }
     try await withThrowingTaskGroup(of: Int.self) { group in
-      for _ in 0..<30 { group.addTask { [transport, server] in try await transport.send(.get(server, "/")).head.status } }
+      for _ in 0..<30 {
+        group.addTask { [transport, server] in try await transport.send(.get(server, "/")).head.status }
+      }
       for try await status in group { #expect(status == 200) }
     }
     silent.cancel()
@@ -87,7 +90,7 @@ struct TransportTests {
   }
 
   @Test func aServerThatIsNotThereWasSentNothing() async throws {
-    let address = try await unusedPort()
+    let address = try await TestServer.unusedPort()
     let url = "http://127.0.0.1:\(address)/"
     let error = await remoteError {
       try await transport.send(
@@ -201,9 +204,4 @@ struct TransportTests {
     #expect(try await server.requests().count == 3)
   }
 
-  private func unusedPort() async throws -> Int {
-    // A server that has just ended leaves its port to nobody for a while.
-    let port = try TestServer().port
-    return port
-  }
 }

@@ -20,7 +20,7 @@ final class StoreProcess: Sendable {
     }
   }
 
-  private let process = Process()
+  private let process = ChildProgram()
   private let output = Pipe()
   private let errors: String
   private let reading = Locked(Reading())
@@ -52,9 +52,9 @@ final class StoreProcess: Sendable {
     for name in ["PATH", "HOME", "LD_LIBRARY_PATH", "TMPDIR"] {
       process.environment?[name] = ProcessInfo.processInfo.environment[name]
     }
-    process.standardInput = FileHandle.nullDevice
-    process.standardOutput = output
-    process.standardError = try FileHandle(forWritingTo: URL(fileURLWithPath: errors))
+    process.setInput(FileHandle.nullDevice)
+    process.setOutput(output)
+    process.setErrors(try FileHandle(forWritingTo: URL(fileURLWithPath: errors)))
     try process.run()
   }
 

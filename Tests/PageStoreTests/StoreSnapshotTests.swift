@@ -128,6 +128,26 @@ import Testing
     #expect(try await StoreJudge.findings(path, factory) == [])
   }
 
+  @Test func aNewHistoryHasAnotherIdentityAndTheSameImage() async throws {
+    let writer = try await writer(Sample.sql)
+    let pool = try await SnapshotPool.open(path, factory: factory)
+    let before = try await pool.snapshot()
+    let store = try await PageStore.open(path, factory: factory)
+    for number in [65, 129] as [UInt32] {
+      try await store.beginNewHistory()
+      let after = try await pool.state()
+      #expect(after.identity != before.state.identity && after.image == before.state.image)
+      #expect(after.generations.map(\.number) == [number - 1, number])
+      #expect(after.generation.basePosition == after.image.position)
+    }
+    #expect(try await store.state().remote?.generation == 129)
+    await before.close()
+    await store.close()
+    await pool.close()
+    await writer.close()
+    #expect(try await StoreJudge.findings(path, factory) == [])
+  }
+
   @Test func aCommitOfNothingButCountersIsToldByPageOne() async throws {
     let writer = try await writer()
     let pool = try await SnapshotPool.open(path, factory: factory)

@@ -112,7 +112,13 @@ final class CollectedBody: Sendable {
 
   struct ClientIsGone: Error {}
 
-  init(limit: Int = .max) { self.limit = limit }
+  /// Called before each write; the client takes nothing until it returns.
+  private let gate: @Sendable () async throws -> Void
+
+  init(limit: Int = .max, gate: @escaping @Sendable () async throws -> Void = {}) {
+    self.limit = limit
+    self.gate = gate
+  }
 
   var bytes: [UInt8] { state.withLock { $0.bytes } }
   var isFinished: Bool { state.withLock { $0.isFinished } }
@@ -122,6 +128,7 @@ final class CollectedBody: Sendable {
     let body: CollectedBody
 
     mutating func write(_ buffer: ByteBuffer) async throws {
+      try await body.gate()
       let count = body.state.withLock { state in
         state.bytes += buffer.readableBytesView
         return state.bytes.count

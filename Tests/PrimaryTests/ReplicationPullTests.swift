@@ -176,6 +176,25 @@ import Testing
     await primary.close()
   }
 
+  @Test func aClientThatTakesNothingLosesItsSnapshot() async throws {
+    var options = ReplicationService.Options()
+    options.snapshotCountLimit = 1
+    options.stallLimit = .milliseconds(1)
+    let primary = try await ReplicationPrimary.make(in: folder, "CREATE TABLE a (note)", options: options)
+    try await primary.run("INSERT INTO a VALUES (zeroblob(3000000))")
+    let service = await primary.service
+    let response = try await service.respond(
+      to: .sync(.export(generation: 1)), headers: [:], body: .init(buffer: ByteBuffer()), right: .readOnly)
+    // Its first write ends when another snapshot can be had, of which there is one.
+    let collected = CollectedBody { await (try service.pool.snapshot()).close() }
+    await #expect { try await response.body.write(collected.writer) } throws: { error in
+      (error as? EncryptedStorageError)?.code == .closed
+    }
+    #expect(!collected.isFinished)
+    #expect(await service.counters().openSnapshots == 0)
+    await primary.close()
+  }
+
   @Test func anAnswerThatNobodySendsFreesItsSnapshot() async throws {
     var options = ReplicationService.Options()
     options.snapshotCountLimit = 1
@@ -278,6 +297,40 @@ import Testing
     }
     try image.commit(pageCount: size)
     try await image.expectEqual(primary, "after the backup was restored")
+    await primary.close()
+  }
+
+  @Test func replicasOfALostHistoryBeginAnewInANewOne() async throws {
+    let primary = try await ReplicationPrimary.make(in: folder)
+    var (sync, log, pull) = (SyncReplica(), LogReplica(), PullReplica())
+    try await sync.bootstrap(primary)
+    let bootstrapped = sync
+    await primary.close()
+    let backup = try Bytes.read(primary.path)
+    try await primary.start()
+    var generator = SeededGenerator(seed: 21)
+    for version in 1...50 { try await primary.commit(Bookkeeping.change(to: version, &generator)) }
+    try await sync.pull(primary)
+    try await log.pull(primary)
+    try await pull.pull(primary)
+    #expect(try #require(sync.cursor).committed.generation > 1)
+    await primary.close()
+    try Bytes.write(backup, to: primary.path)
+    let store = try await PageStore.open(primary.path, factory: primary.factory)
+    try await store.beginNewHistory()
+    await store.close()
+    try await primary.start()
+    // Past the position of the replicas, with other content.
+    for version in 1...70 { try await primary.commit(Bookkeeping.change(to: version, &generator)) }
+    try await sync.pull(primary)
+    try await sync.image.expectEqual(primary, "V2")
+    var old = bootstrapped
+    try await old.pull(primary)
+    try await old.image.expectEqual(primary, "V2, at frame 0")
+    try await log.pull(primary)
+    try await log.image.expectEqual(primary, "V1")
+    try await pull.pull(primary)
+    try await pull.image.expectEqual(primary, "pull-updates")
     await primary.close()
   }
 

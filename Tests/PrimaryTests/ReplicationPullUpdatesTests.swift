@@ -5,9 +5,10 @@ import HummingbirdCore
 import LibSQLProtocol
 import NIOCore
 import PageStore
-@testable import Primary
 import TestSupport
 import Testing
+
+@testable import Primary
 
 @Suite struct ReplicationPullUpdatesTests {
   private let folder: TemporaryDirectory
@@ -107,7 +108,8 @@ import Testing
     let state = try await primary.service.pool.state()
     let prefix = state.identity.prefix(8)
     for revision in [
-      "7", "00000000.1", "\(prefix).", "\(prefix).0", "\(prefix).-1", "\(prefix).9999999", "\(prefix).99999999999999999999",
+      "7", "00000000.1", "\(prefix).", "\(prefix).0", "\(prefix).-1", "\(prefix).9999999",
+      "\(prefix).99999999999999999999",
     ] {
       var request = PullUpdatesRequest()
       request.clientRevision = revision

@@ -5,8 +5,9 @@ import HummingbirdCore
 import LibSQLProtocol
 import Logging
 import NIOCore
-@testable import Primary
 import TestSupport
+
+@testable import Primary
 
 /// The service behind HTTP on a loopback port, for clients that are not ours. `POST /sql` runs a script on the primary.
 enum ReplicationServer {

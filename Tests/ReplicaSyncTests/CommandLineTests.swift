@@ -52,9 +52,11 @@ struct CommandLineTests {
   }
 
   @Test(arguments: [
-    (["TURSO_ENCRYPTION_KEY_FILE": ""], 77), (["TURSO_ENCRYPTION_CIPHER": "aes256cbc"], 77),
-    (["TURSO_ENCRYPTION_CIPHER": "sqlcipher4-sha256"], 77), (["DB_MODE": "seaorm_sqlite"], 64), (["DB_MODE": "other"], 64),
-    (["TURSO_DATABASE_URL": ""], 64), (["TURSO_DATABASE_URL": "http://example.org"], 64), (["TURSO_REPLICA_PATH": ""], 64),
+    (["TURSO_ENCRYPTION_KEY_FILE": ""], 77), (["TURSO_ENCRYPTION_CIPHER": "aes256cbc"], 64),
+    (["TURSO_ENCRYPTION_CIPHER": "sqlcipher4-sha256"], 77), (["DB_MODE": "seaorm_sqlite"], 64),
+    (["DB_MODE": "other"], 64),
+    (["TURSO_DATABASE_URL": ""], 64), (["TURSO_DATABASE_URL": "http://example.org"], 64),
+    (["TURSO_REPLICA_PATH": ""], 64),
     (["TURSO_SYNC_INTERVAL_SECS": "often"], 64), (["TURSO_READ_YOUR_WRITES": "perhaps"], 64),
     (["TURSO_AUTH_TOKEN_FILE": "also"], 77), (["TURSO_REMOTE_ENCRYPTION_KEY": "short"], 77),
   ])
@@ -99,6 +101,30 @@ struct CommandLineTests {
     // Another address first of all; the server that could say that it is the same database is gone.
     #expect(result.status == 69, "\(result.errors)")
     #expect(try await hostel.read { try $0.value("SELECT count(*) FROM t") } == 0)
+  }
+
+  /// No more than 400 kB may be written to one file: during the first pull, and during a later one.
+  @Test func aFullDiskIsSaidAndLeavesTheReplica() async throws {
+    func runWithLimit(_ byteCount: Int) throws -> Subprocess {
+      try Subprocess.run(
+        "timeout",
+        ["-s", "KILL", "60", "prlimit", "--fsize=\(byteCount)", Executables.path("turso-sync"), "pull"],
+        environment: [
+          "TURSO_DATABASE_URL": proxy.url, "TURSO_REPLICA_PATH": hostel.path,
+          "TURSO_ENCRYPTION_KEY_FILE": hostel.serverFolder.file("replica.key"),
+        ])
+    }
+    try await hostel.sequence("CREATE TABLE t (a)")
+    try await hostel.run(Array(repeating: "INSERT INTO t VALUES (randomblob(4000))", count: 300))
+    let first = try runWithLimit(400_000)
+    #expect(first.status == 74, "\(first.errors)")
+    #expect(try run("pull").status == 0)
+    try await hostel.run(["UPDATE t SET a = randomblob(4000)"])
+    let second = try runWithLimit(400_000)
+    #expect(second.status == 74, "\(second.errors)")
+    #expect(try await hostel.read { try $0.value("PRAGMA integrity_check") } == "ok")
+    #expect(try run("pull").status == 0)
+    try await hostel.expectEqual()
   }
 
   @Test func statusOfNoReplica() throws { #expect(try run("status").status == 66) }

@@ -4,19 +4,18 @@ import Testing
 
 /// `Servers/fault_proxy.py` before a server, in a process of its own. It ends with the last reference.
 final class FaultProxy: Sendable {
-  private let process: Process
+  private let process = ChildProgram()
   private let input: Pipe
   private let output: Pipe
   let port: Int
 
   init(before server: Int) throws {
-    process = Process()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     process.arguments = ["python3", Judges.root + "/Tests/ReplicaSyncTests/Servers/fault_proxy.py", "\(server)"]
     input = Pipe()
     output = Pipe()
-    process.standardInput = input
-    process.standardOutput = output
+    process.setInput(input)
+    process.setOutput(output)
     try process.run()
     let line = try Self.line(output)
     port = try #require(line.split(separator: " ").first.flatMap { Int($0) }, "the proxy did not start")
@@ -53,6 +52,11 @@ final class FaultProxy: Sendable {
     let seen = try command(#"{"seen": true}"#)["seen"] as? [[String]]
     return try #require(seen).map { $0.joined(separator: " ") }
   }
+
+  /// Lets the server have the requests that were held back.
+  ///
+  /// - Returns: status and body of each answer.
+  func release() throws -> [[String]] { try #require(try command(#"{"release": true}"#)["late"] as? [[String]]) }
 
   /// Requests that went to another origin.
   func foreignCount() throws -> Int { try #require(try command(#"{"seen": true}"#)["foreign"] as? Int) }

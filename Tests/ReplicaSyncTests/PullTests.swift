@@ -26,6 +26,11 @@ struct PullTests {
     for version in 1...24 {
       let cause: Comment = "\(name.rawValue), seed \(Self.seed), version \(version)"
       try await hostel.run(Bookkeeping.change(to: version, &generator))
+      // Enough pages for more than one generation of V2.
+      if version % 5 == 0 {
+        try await hostel.sequence("CREATE TABLE IF NOT EXISTS bulk (a); DELETE FROM bulk")
+        try await hostel.run(["INSERT INTO bulk SELECT randomblob(3000) FROM account"])
+      }
       if version % 7 == 0 { try await hostel.sequence("VACUUM") }
       if version % 11 == 0 { try hostel.restart() }
       guard Int.random(in: 0..<3, using: &generator) > 0 else { continue }
@@ -68,7 +73,9 @@ struct PullTests {
   @Test(arguments: protocols)
   func imagesLargerThanTheMemoryTheyMayTakeAreStreamed(_ name: ReplicationProtocol) async throws {
     try await hostel.sequence(Bookkeeping.schema)
-    try await hostel.run(["INSERT INTO ledger (version, note) SELECT 0, randomblob(9000) FROM account, (SELECT 1 UNION SELECT 2)"])
+    try await hostel.run([
+      "INSERT INTO ledger (version, note) SELECT 0, randomblob(9000) FROM account, (SELECT 1 UNION SELECT 2)"
+    ])
     let report = try await hostel.pull(name) { $0.limits.batchByteCount = 1 << 20 }
     #expect(report.imagePageCount > 2 * 256)
     try await hostel.expectEqual()
@@ -77,7 +84,9 @@ struct PullTests {
   @Test func transactionsLargerThanTheMemoryTheyMayTakeAreANewImage() async throws {
     try await hostel.sequence(Bookkeeping.schema)
     try await hostel.pull()
-    try await hostel.run(["INSERT INTO ledger (version, note) SELECT 0, randomblob(9000) FROM account, (SELECT 1 UNION SELECT 2)"])
+    try await hostel.run([
+      "INSERT INTO ledger (version, note) SELECT 0, randomblob(9000) FROM account, (SELECT 1 UNION SELECT 2)"
+    ])
     let report = try await hostel.pull { $0.limits.transactionByteCount = 2 << 20 }
     #expect(report.kind == .replaced)
     try await hostel.expectEqual()
@@ -129,6 +138,32 @@ struct PullTests {
     try hostel.start()
     #expect(try await hostel.pull(name).kind == .replaced)
     #expect(try await hostel.read { try Bookkeeping.check($0) } == 1)
+    try await hostel.expectEqual()
+  }
+
+  /// As Turso's servers: only going back is seen then, by frames or by generations.
+  @Test(arguments: [false, true])
+  func aRemoteWithoutANameThatWentBackIsPulledAnew(_ changesGeneration: Bool) async throws {
+    try await hostel.sequence(Bookkeeping.schema)
+    try hostel.stop()
+    try hostel.backUp()
+    try hostel.start()
+    let proxy = try FaultProxy(before: hostel.server.port)
+    try proxy.set(#"{"path": "/", "anonymous": true}"#)
+    #expect(try await hostel.pull(.v2, url: proxy.url).kind == .bootstrapped)
+    #expect(try await hostel.state().remote?.name == proxy.url)
+    var generator = SeededGenerator(seed: 8)
+    try await hostel.run(Bookkeeping.change(to: 1, &generator))
+    if changesGeneration {
+      try await hostel.run(["CREATE TABLE bulk (a)", "INSERT INTO bulk SELECT randomblob(9000) FROM account"])
+      try await hostel.run(["INSERT INTO bulk VALUES (1)"])
+    }
+    #expect(try await hostel.pull(.v2, url: proxy.url).kind == .changed)
+    #expect((try await V2Client(hostel.remote()).currentGeneration() > 1) == changesGeneration)
+    try hostel.stop()
+    try hostel.restore()
+    try hostel.start()
+    #expect(try await hostel.pull(.v2, url: proxy.url).kind == .replaced)
     try await hostel.expectEqual()
   }
 

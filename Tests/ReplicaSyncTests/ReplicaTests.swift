@@ -40,7 +40,9 @@ struct ReplicaTests {
     let replica = try await open()
     try await replica.sync()
     for number in 1...20 {
-      let outcome = try await replica.write([RemoteStatement("INSERT INTO bed (guest) VALUES (?)", [.text("guest \(number)")])])
+      let outcome = try await replica.write([
+        RemoteStatement("INSERT INTO bed (guest) VALUES (?)", [.text("guest \(number)")])
+      ])
       guard case .confirmed(let confirmation) = outcome else { throw Unexpected("\(outcome)") }
       #expect(confirmation.value?.first?.lastInsertedRowID == Int64(number))
       #expect(try await replica.read { try $0.value("SELECT count(*) FROM bed") } == .integer(Int64(number)))
@@ -124,10 +126,53 @@ struct ReplicaTests {
     await replica.close()
   }
 
+  /// The request is on its way somewhere while its outcome is found out, and arrives afterwards.
+  @Test func aRequestThatComesLateChangesNothing() async throws {
+    let replica = try await open()
+    _ = try await replica.write([RemoteStatement("INSERT INTO bed (guest) VALUES ('first')")])
+    try proxy.set(#"{"path": "/v3/pipeline", "drop": "late", "times": 1}"#)
+    guard case .notCommitted = try await replica.write([Self.insert]) else { throw Unexpected("committed") }
+    // The caller writes it again, as it may; then the first one comes.
+    guard case .confirmed = try await replica.write([Self.insert]) else { throw Unexpected("not committed") }
+    let answers = try proxy.release()
+    #expect(answers.count == 1)
+    #expect(answers.first?[1].contains("_albergue_writes") == true)
+    #expect(try await guestCount() == .integer(2))
+    await replica.close()
+  }
+
+  /// Each of many tasks reads what it has written, and never less than it has read before.
+  @Test func everyTaskReadsItsOwnWrites() async throws {
+    let replica = try await open { $0.readDeadline = .seconds(60) }
+    try await replica.sync()
+    try await withThrowingTaskGroup { group in
+      for task in 0..<8 {
+        group.addTask {
+          var seen: Int64 = 0
+          for number in 1...5 {
+            let guest = Value.text("guest \(task)/\(number)")
+            _ = try await replica.execute("INSERT INTO bed (guest) VALUES (?)", [guest])
+            let row = try await replica.execute(
+              "SELECT count(*), max(guest = ?) FROM bed", [guest]
+            ).rows[0]
+            #expect(row[1] == 1)
+            #expect(row[0].integer.map { $0 >= seen } == true)
+            seen = row[0].integer ?? seen
+          }
+        }
+      }
+      try await group.waitForAll()
+    }
+    #expect(try await guestCount() == .integer(40))
+    await replica.close()
+    try await hostel.expectEqual()
+  }
+
   @Test func anOutcomeThatCannotBeFoundOutIsUnknownUntilItCan() async throws {
     let replica = try await open()
     _ = try await replica.write([RemoteStatement("INSERT INTO bed (guest) VALUES ('first')")])
-    try proxy.set(#"{"path": "/v3/pipeline", "drop": "after", "times": 1}"#, #"{"path": "/v3/pipeline", "status": 503}"#)
+    try proxy.set(
+      #"{"path": "/v3/pipeline", "drop": "after", "times": 1}"#, #"{"path": "/v3/pipeline", "status": 503}"#)
     let outcome = try await replica.write([Self.insert])
     guard case .unknown(let id, let cause) = outcome else { throw Unexpected("\(outcome)") }
     try proxy.set()
@@ -183,7 +228,7 @@ struct ReplicaTests {
     try hostel.stop()
     let moment = try await hostel.state().lastSync ?? 0
     let replica = try await Replica.open(
-      try hostel.settings(nil, proxy.url), remote: try hostel.remote(proxy.url), factory: try Hostel.factory(),
+      try hostel.settings(), remote: try hostel.remote(), factory: try Hostel.factory(),
       clock: WallClock { moment + 3600 })
     #expect(try await replica.read { try $0.value("SELECT count(*) FROM bed") } == 0)
     let staleness = try await replica.readStale { _ in }.staleness

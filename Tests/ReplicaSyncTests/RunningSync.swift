@@ -3,21 +3,20 @@ import TestSupport
 
 /// `turso-sync` while it runs.
 final class RunningSync: Sendable {
-  private let process: Process
+  private let process = ChildProgram()
   private let output: Pipe
   private let rest = Locked(Data())
 
   init(_ arguments: [String], environment: [String: String]) throws {
-    process = Process()
     process.executableURL = URL(fileURLWithPath: Executables.path("turso-sync"))
     process.arguments = arguments
     var variables = environment
     for name in ["PATH", "LD_LIBRARY_PATH"] { variables[name] = ProcessInfo.processInfo.environment[name] }
     process.environment = variables
-    process.standardInput = FileHandle.nullDevice
-    process.standardError = FileHandle.nullDevice
+    process.setInput(FileHandle.nullDevice)
+    process.setErrors(FileHandle.nullDevice)
     output = Pipe()
-    process.standardOutput = output
+    process.setOutput(output)
     try process.run()
   }
 

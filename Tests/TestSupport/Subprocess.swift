@@ -13,7 +13,7 @@ package struct Subprocess: Sendable {
     _ program: String, _ arguments: [String] = [], input: String = "", environment: [String: String] = [:],
     directory: String? = nil
   ) throws -> Subprocess {
-    let process = Process()
+    let process = ChildProgram()
     process.executableURL = URL(fileURLWithPath: program.contains("/") ? program : "/usr/bin/env")
     process.arguments = program.contains("/") ? arguments : [program] + arguments
     var variables = environment
@@ -30,9 +30,9 @@ package struct Subprocess: Sendable {
     let standardInput = try FileHandle(forReadingFrom: URL(fileURLWithPath: folder.file("in")))
     let standardOutput = try FileHandle(forWritingTo: URL(fileURLWithPath: folder.file("out")))
     let standardError = try FileHandle(forWritingTo: URL(fileURLWithPath: folder.file("err")))
-    process.standardInput = standardInput
-    process.standardOutput = standardOutput
-    process.standardError = standardError
+    process.setInput(standardInput)
+    process.setOutput(standardOutput)
+    process.setErrors(standardError)
     try process.run()
     process.waitUntilExit()
     for handle in [standardInput, standardOutput, standardError] { try handle.close() }

@@ -177,7 +177,8 @@ enum ClientPragma: Equatable {
   private static let readable: Set<String> = [
     "analysis_limit", "busy_timeout", "cache_size", "data_version", "freelist_count", "journal_mode",
     "journal_size_limit",
-    "locking_mode", "max_page_count", "mmap_size", "page_count", "page_size", "query_only", "read_uncommitted", "schema_version",
+    "locking_mode", "max_page_count", "mmap_size", "page_count", "page_size", "query_only", "read_uncommitted",
+    "schema_version",
     "secure_delete", "synchronous", "temp_store", "threads", "trusted_schema", "wal_autocheckpoint", "writable_schema",
   ]
 }

@@ -135,6 +135,7 @@ extension HranaClient {
   }
 
   private static let streamExpired = "STREAM_EXPIRED"
+  private static let transactionTimeout = "TRANSACTION_TIMEOUT"
 
   /// Sends a pipeline and reads the whole answer.
   func pipeline(
@@ -199,14 +200,23 @@ extension HranaClient {
   /// What a server says about a statement. It had no effect.
   func failure(_ error: Hrana.ProtocolError, _ operation: String) -> RemoteError {
     if error.code == Self.streamExpired { return expired(operation, nil, remote.text(error.message)) }
+    if error.code == Self.transactionTimeout {
+      return RemoteError(
+        .transactionClosed, operation, url: remote.url.description,
+        detail: "the transaction took longer than the server allows, and is undone",
+        hint: "do less in it, and begin it again",
+        remoteCode: error.code, remoteText: remote.text(error.message))
+    }
     return RemoteError(
       .statement, operation, url: remote.url.description, detail: "the statement failed",
-      remoteCode: error.code == Hrana.ProtocolError.unknownCode ? nil : error.code, remoteText: remote.text(error.message))
+      remoteCode: error.code == Hrana.ProtocolError.unknownCode ? nil : error.code,
+      remoteText: remote.text(error.message))
   }
 
   func expired(_ operation: String, _ status: Int?, _ text: RemoteText?) -> RemoteError {
     RemoteError(
-      .streamExpired, operation, url: remote.url.description, detail: "the stream is gone, and its transaction is undone",
+      .streamExpired, operation, url: remote.url.description,
+      detail: "the stream is gone, and its transaction is undone",
       hint: "begin the transaction again; the server ends those that wait too long", status: status, remoteText: text)
   }
 

@@ -41,7 +41,7 @@ struct CurlURL: Sendable, Hashable {
       defer { unsafe curl_free(text) }
       return unsafe String(validatingCString: text)
     }
-    guard let host = part(CURLUPART_HOST)?.lowercased(), isHost(host) else { return nil }
+    guard let host = part(CURLUPART_HOST)?.lowercased(), isHost(host), part(CURLUPART_ZONEID) == nil else { return nil }
     let port = part(CURLUPART_PORT)
     if let port, UInt16(port) ?? 0 == 0 { return nil }
     return CurlURL(
@@ -55,9 +55,10 @@ struct CurlURL: Sendable, Hashable {
     let characters = host.utf8
     guard !characters.isEmpty else { return false }
     if host.hasPrefix("[") {
-      return characters.last == 0x5D && characters.dropFirst().dropLast().allSatisfy {
-        (0x30...0x3A).contains($0) || (0x61...0x66).contains($0) || $0 == 0x2E
-      }
+      return characters.last == 0x5D
+        && characters.dropFirst().dropLast().allSatisfy {
+          (0x30...0x3A).contains($0) || (0x61...0x66).contains($0) || $0 == 0x2E
+        }
     }
     return characters.allSatisfy {
       (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || $0 == 0x2D || $0 == 0x2E || $0 == 0x5F

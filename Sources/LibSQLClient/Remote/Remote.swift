@@ -82,7 +82,8 @@ public final class Remote: Sendable {
     do {
       try await retries.clock.sleep(for: pause)
     } catch {
-      throw RemoteError(.cancelled, "wait", url: url.description, detail: "the request was given up before it was repeated")
+      throw RemoteError(
+        .cancelled, "wait", url: url.description, detail: "the request was given up before it was repeated")
     }
   }
 
@@ -97,11 +98,13 @@ public final class Remote: Sendable {
       let response = try await transport.send(httpRequest(request, target, token))
       let status = response.head.status
       log(request, "answered", ["status": "\(status)"])
-      if accepts(status) { return response }
-      if status == 401, !hasRenewed, let refused = token, let renewed = try await tokens.renewed(after: refused) {
+      if response.head.isUnauthorized, !hasRenewed, let refused = token,
+        let renewed = try await tokens.renewed(after: refused)
+      {
         (token, hasRenewed) = (renewed, true)
         continue
       }
+      if accepts(status) { return response }
       if [301, 302, 303, 307, 308].contains(status) {
         redirectCount += 1
         target = try redirect(request, response.head, from: target, count: redirectCount)

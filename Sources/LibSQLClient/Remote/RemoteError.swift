@@ -43,9 +43,11 @@ public struct RemoteError: Error, Sendable, Hashable, CustomStringConvertible {
 
   /// A code of the remote is logged, so that what does not look like one is no code.
   private static func checkedCode(_ text: String) -> String? {
-    let isCode = (1...64).contains(text.utf8.count) && text.utf8.allSatisfy {
-      (0x41...0x5A).contains($0) || (0x30...0x39).contains($0) || $0 == 0x5F
-    }
+    let isCode =
+      (1...64).contains(text.utf8.count)
+      && text.utf8.allSatisfy {
+        (0x41...0x5A).contains($0) || (0x30...0x39).contains($0) || $0 == 0x5F
+      }
     return isCode ? text : nil
   }
 

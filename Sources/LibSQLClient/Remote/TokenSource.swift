@@ -34,7 +34,8 @@ public final class TokenSource: Sendable {
   /// set. The first is wiped and removed from the environment.
   ///
   /// - Throws: ``RemoteError`` `.credentials` for more than one of them, and for a variable that holds no token.
-  public static func fromEnvironment(options: KeyLoadingOptions = KeyLoadingOptions()) throws(RemoteError) -> TokenSource
+  public static func fromEnvironment(options: KeyLoadingOptions = KeyLoadingOptions()) throws(RemoteError)
+    -> TokenSource
   {
     do throws(KeyError) {
       guard let source = try SecretSource.inEnvironment("TURSO_AUTH_TOKEN") else { return none }
@@ -157,7 +158,8 @@ public final class CustomerKey: Sendable {
   /// The key that `TURSO_REMOTE_ENCRYPTION_KEY`, `_FILE` or `_COMMAND` gives; nil if none of them is set.
   ///
   /// - Throws: ``RemoteError`` `.credentials`.
-  public static func fromEnvironment(options: KeyLoadingOptions = KeyLoadingOptions()) throws(RemoteError) -> CustomerKey?
+  public static func fromEnvironment(options: KeyLoadingOptions = KeyLoadingOptions()) throws(RemoteError)
+    -> CustomerKey?
   {
     let text: SecretBytes
     do throws(KeyError) {
@@ -177,10 +179,12 @@ public final class CustomerKey: Sendable {
     let count = base64.count
     let digitCount = unsafe base64.withUnsafeBytes { text in
       unsafe text.prefix {
-        (0x41...0x5A).contains($0) || (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || $0 == 0x2B || $0 == 0x2F
+        (0x41...0x5A).contains($0) || (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || $0 == 0x2B
+          || $0 == 0x2F
       }.count
     }
-    let isPadding = unsafe base64.withUnsafeBytes { text in unsafe text.dropFirst(digitCount).allSatisfy { $0 == 0x3D } }
+    let isPadding = unsafe base64.withUnsafeBytes { text in unsafe text.dropFirst(digitCount).allSatisfy { $0 == 0x3D }
+    }
     guard isPadding, count - digitCount <= 2, digitCount % 4 != 1, (22...86).contains(digitCount) else {
       throw RemoteError(
         .credentials, "read customer key", detail: "the customer key is not base64 of 16 to 64 bytes",

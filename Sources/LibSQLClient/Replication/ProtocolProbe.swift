@@ -22,7 +22,8 @@ public struct ProtocolProbe: Sendable {
     if try await exists({ () async throws(RemoteError) in try await pullUpdates() }) { return .pullUpdates }
     throw RemoteError(
       .unsupportedProtocol, "probe", url: remote.url.description,
-      detail: "the server has none of the replication protocols: not /info, not wal_log.ReplicationLog, not /pull-updates",
+      detail:
+        "the server has none of the replication protocols: not /info, not wal_log.ReplicationLog, not /pull-updates",
       hint: "check that the address is that of a database which allows replicas")
   }
 

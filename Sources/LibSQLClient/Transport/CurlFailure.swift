@@ -16,7 +16,8 @@ struct CurlFailure {
     case CURLE_SSL_CONNECT_ERROR:
       self.init(.unreachable, "check that the server speaks TLS at this port", true)
     case CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_ISSUER_ERROR, CURLE_SSL_INVALIDCERTSTATUS:
-      self.init(.untrusted, "check the name in the address, or name the authority that the server's certificate is from", true)
+      self.init(
+        .untrusted, "check the name in the address, or name the authority that the server's certificate is from", true)
     case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
       self.init(.untrusted, "if the server has a new key, pin that; if not, somebody is in between", true)
     case CURLE_SSL_CERTPROBLEM, CURLE_SSL_CACERT_BADFILE, CURLE_SSL_CRL_BADFILE, CURLE_SSL_CIPHER,

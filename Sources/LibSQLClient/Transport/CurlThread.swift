@@ -17,7 +17,7 @@ final class CurlThread: @unchecked Sendable {
   private enum Letter {
     case start(Exchange)
     case resume(Exchange)
-    case abort(Exchange)
+    case giveUp(Exchange)
   }
 
   private struct Mail {
@@ -56,7 +56,7 @@ final class CurlThread: @unchecked Sendable {
   func resume(_ exchange: Exchange) { post(.resume(exchange)) }
 
   /// Gives a request up; it ends with `.cancelled` unless it has ended already.
-  func abort(_ exchange: Exchange) { post(.abort(exchange)) }
+  func giveUp(_ exchange: Exchange) { post(.giveUp(exchange)) }
 
   /// Ends the thread. Requests that are under way end with `.cancelled`.
   func close() {
@@ -122,7 +122,7 @@ final class CurlThread: @unchecked Sendable {
         exchange.finish(.failure(error))
       }
     case .resume(let exchange): unsafe find(exchange, transfers)?.resume()
-    case .abort(let exchange):
+    case .giveUp(let exchange):
       guard let transfer = unsafe find(exchange, transfers) else { return }
       end(transfer, .failure(transfer.error(.cancelled, "the request was given up")))
       unsafe transfers[transfer.handle] = nil

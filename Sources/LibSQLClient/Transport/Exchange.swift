@@ -80,7 +80,8 @@ final class Exchange: Sendable {
 
   private static func headless(_ request: HTTPRequest) -> RemoteError {
     RemoteError(
-      .malformedResponse, request.operation, url: request.shownURL, detail: "the response has no head", mayHaveRun: true)
+      .malformedResponse, request.operation, url: request.shownURL, detail: "the response has no head", mayHaveRun: true
+    )
   }
 
   // MARK: The task's side

@@ -21,6 +21,9 @@ struct ResponseHead: Sendable, Hashable {
       || value(of: "transfer-encoding")?.lowercased().contains("chunked") == true
   }
 
+  /// Whether the token was refused. gRPC says it in a header of its own: 16 is UNAUTHENTICATED.
+  var isUnauthorized: Bool { status == 401 || value(of: "grpc-status") == "16" }
+
   /// Nil where it is not said.
   var contentLength: UInt64? { value(of: "content-length").flatMap { UInt64($0) } }
 

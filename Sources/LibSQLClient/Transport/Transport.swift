@@ -25,13 +25,13 @@ public final class Transport: Sendable {
     let result = await withTaskCancellationHandler {
       await exchange.head()
     } onCancel: {
-      thread.abort(exchange)
+      thread.giveUp(exchange)
     }
     return HTTPResponse(head: try result.get(), body: ResponseBody(exchange, self))
   }
 
   fileprivate func resume(_ exchange: Exchange) { thread.resume(exchange) }
-  fileprivate func abort(_ exchange: Exchange) { thread.abort(exchange) }
+  fileprivate func giveUp(_ exchange: Exchange) { thread.giveUp(exchange) }
 }
 
 /// An answer whose body may still be on its way.
@@ -51,7 +51,7 @@ final class ResponseBody: Sendable {
   }
 
   // The thread lets the request go, whether it has ended or not.
-  deinit { transport.abort(exchange) }
+  deinit { transport.giveUp(exchange) }
 
   /// What has come since the last call, at least one byte; nil at the end.
   ///
@@ -60,7 +60,7 @@ final class ResponseBody: Sendable {
     let result = await withTaskCancellationHandler {
       await exchange.bytes()
     } onCancel: {
-      transport.abort(exchange)
+      transport.giveUp(exchange)
     }
     if exchange.takePause() { transport.resume(exchange) }
     return try result.get()

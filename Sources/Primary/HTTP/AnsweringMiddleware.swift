@@ -2,6 +2,7 @@ internal import EncryptedStorage
 internal import Hummingbird
 internal import LibSQLProtocol
 internal import Logging
+internal import NIOHTTP1
 
 /// Turns what goes wrong into answers, and counts and logs every request.
 struct AnsweringMiddleware: RouterMiddleware {
@@ -15,12 +16,17 @@ struct AnsweringMiddleware: RouterMiddleware {
     do { response = try await next(request, context) } catch let error as AccessError {
       context.logger.info("refused", metadata: ["reason": "\(error)"])
       response = Self.refusal(error)
+    } catch let error as HTTPParserError {
+      // What came is not HTTP, or ended in the middle; the connection is closed.
+      throw error
     } catch let error as HTTPError {
       // Of the router: no such route, or not with this method.
       response = HTTPFailure(error.status, "there is nothing at this path for this method").response
     } catch {
       let failure = HTTPFailure(error)
-      if failure.status.code >= 500 {
+      // What was meant as an answer is no failure of the server, whatever its status, and may quote a statement.
+      let isMeant = error is HTTPFailure || error is StreamTable.Refusal
+      if failure.status.code >= 500, !isMeant {
         context.logger.error("a request failed", metadata: ["reason": "\(Self.reason(error))"])
       }
       response = failure.response
@@ -48,7 +54,6 @@ struct AnsweringMiddleware: RouterMiddleware {
     switch error {
     case let error as EncryptedStorageError: error.description
     case let error as PrimaryError: error.description
-    case let error as HTTPFailure: error.message
     default: "\(type(of: error))"
     }
   }

@@ -10,7 +10,7 @@ internal import Synchronization
 /// Pages of one snapshot on their way to a replica, in runs of 256 KiB: the memory of an answer does not grow with it.
 ///
 /// The snapshot is closed when the last page has been read, when the answer breaks off, when nobody sends the answer, and
-/// when the client takes nothing for a minute.
+/// when the client takes nothing for too long.
 struct PageStream: Sendable {
   /// The order of pages.
   enum Order: Sendable { case ascending, descending }
@@ -29,15 +29,14 @@ struct PageStream: Sendable {
   var order = Order.ascending
   /// How many pages are sent: all of them over and over again, each time as a transaction. Nil sends each once.
   var frameCount: Int?
+  /// How long a client may take nothing before its snapshot is closed, and the answer breaks off.
+  let stallLimit: Duration
   let tally: ReplicationCounters.Tally
   /// Before the first page, and after the last.
   var head: [UInt8] = []
   var tail: [UInt8] = []
   /// One item as it is sent.
   let encode: @Sendable (Item, inout ByteBuffer) -> Void
-
-  /// How long a client may take nothing before its snapshot is closed, and the answer breaks off.
-  static let stallLimit: Duration = .seconds(60)
 
   private var itemCount: Int { pages.count == 0 ? 0 : frameCount ?? pages.count }
 
@@ -61,7 +60,7 @@ struct PageStream: Sendable {
     return Response(
       status: .ok, headers: headers,
       body: ResponseBody(contentLength: byteCount) { writer in
-        let watch = StallWatch(source)
+        let watch = StallWatch(source, limit: stallLimit)
         do {
           var buffer = ByteBuffer(bytes: head)
           try await forEachRun { run in
@@ -150,12 +149,12 @@ private final class StallWatch: Sendable {
   private let progress = Mutex<UInt64>(0)
   private let task = Mutex<Task<Void, Never>?>(nil)
 
-  init(_ source: PageSource) {
+  init(_ source: PageSource, limit: Duration) {
     let watching = Task { [weak self] in
       var seen: UInt64?
       while let now = self?.progress.withLock({ $0 }), now != seen {
         seen = now
-        do { try await Task.sleep(for: PageStream.stallLimit) } catch { return }
+        do { try await Task.sleep(for: limit) } catch { return }
       }
       await source.close()
     }

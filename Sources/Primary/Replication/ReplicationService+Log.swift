@@ -95,7 +95,8 @@ extension ReplicationService {
       byteCount = head.count + Int(messageByteCount) + trailers.count
     }
     let stream = PageStream(
-      source: PageSource(snapshot), pages: pages, tally: tally, head: head, tail: trailers
+      source: PageSource(snapshot), pages: pages, stallLimit: options.stallLimit, tally: tally, head: head,
+      tail: trailers
     ) { item, buffer in
       if isBatch {
         buffer.writeBytes(FrameBatch.encode([frame(item)]))
@@ -116,7 +117,8 @@ extension ReplicationService {
     }
     let trailers = GRPCWeb.frame(trailers: .ok)
     let stream = PageStream(
-      source: PageSource(snapshot), pages: pages, order: .descending, tally: tally, tail: trailers
+      source: PageSource(snapshot), pages: pages, order: .descending, stallLimit: options.stallLimit, tally: tally,
+      tail: trailers
     ) { item, buffer in
       let frame = Self.frame(item, number: UInt64(image.position) - UInt64(item.index), image)
       buffer.writeBytes(GRPCWeb.frame(message: frame.encoded))

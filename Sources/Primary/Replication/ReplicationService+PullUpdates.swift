@@ -75,7 +75,8 @@ extension ReplicationService {
 
   /// The pages that changed since the client's revision, as far as they are wanted. Every page for a client that has
   /// nothing: they are applied like changes, since clients refuse to have their base replaced.
-  private func answer(_ request: PullUpdatesRequest, _ snapshot: StoreSnapshot, isShared: Bool) async throws -> Response {
+  private func answer(_ request: PullUpdatesRequest, _ snapshot: StoreSnapshot, isShared: Bool) async throws -> Response
+  {
     let source = PageSource(snapshot, isShared: isShared)
     let state = snapshot.state
     let position = Self.position(request.clientRevision, state)
@@ -91,7 +92,8 @@ extension ReplicationService {
   }
 
   private func stream(_ pages: ChangedPages, _ source: PageSource, _ header: [UInt8]) async throws -> Response {
-    let stream = PageStream(source: source, pages: pages, tally: tally, head: header) { item, buffer in
+    let stream = PageStream(source: source, pages: pages, stallLimit: options.stallLimit, tally: tally, head: header) {
+      item, buffer in
       buffer.writeBytes(PullUpdatesWriter.part(PulledPage(pageNumber: item.page.number, page: item.page.bytes)))
     }
     return try await stream.response(PullUpdatesRequest.contentType, byteCount: nil)

@@ -28,10 +28,12 @@ extension ReplicationService {
       var state = try await pool.state()
       if state.isGenerationDue {
         // A new replica would get all frames of a long generation of pushes. While a writer is busy it does.
-        do { try await pushes.beginGenerationIfDue() } catch let error as EncryptedStorageError where error.code == .busy {}
+        do { try await pushes.beginGenerationIfDue() } catch let error as EncryptedStorageError
+          where error.code == .busy
+        {}
         state = try await pool.state()
       }
-      guard let info = SyncInfo(currentGeneration: state.generation.number, database: identity) else {
+      guard let info = SyncInfo(currentGeneration: state.generation.number, database: state.identity) else {
         throw ReplicationFailure.foreignHistory
       }
       return Self.json(info.encoded)
@@ -61,7 +63,8 @@ extension ReplicationService {
     var pages = ChangedPages.all(pageCount: pageCount)
     // A file has the page that SQLite never writes, too.
     pages.insertUnwritten()
-    let stream = PageStream(source: PageSource(snapshot), pages: pages, tally: tally) { item, buffer in
+    let stream = PageStream(source: PageSource(snapshot), pages: pages, stallLimit: options.stallLimit, tally: tally) {
+      item, buffer in
       buffer.writeBytes(item.page.bytes)
     }
     return try await stream.response("application/octet-stream", byteCount: Int(pageCount) * PageFormat.pageSize)
@@ -144,7 +147,10 @@ extension ReplicationService {
     var pages = try await closing(snapshot) { try await snapshot.changedPages(since: position) }
     pages.fill(upTo: Int(frameCount))
     let count = max(Int(frameCount), pages.count)
-    let stream = PageStream(source: PageSource(snapshot), pages: pages, frameCount: count, tally: tally) { item, buffer in
+    let stream = PageStream(
+      source: PageSource(snapshot), pages: pages, frameCount: count, stallLimit: options.stallLimit, tally: tally
+    ) {
+      item, buffer in
       let frame = WALFrame(
         pageNumber: item.page.number, sizeAfter: item.endsTransaction ? image.pageCount : 0, page: item.page.bytes)
       buffer.writeBytes(frame.bytes)

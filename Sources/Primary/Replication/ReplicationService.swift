@@ -19,7 +19,9 @@ struct ReplicationService: Sendable {
     /// tursodatabase/libsql#2165.
     var servesSync = true
     /// Snapshots at a time; who wants one more waits.
-    var snapshotCountLimit = 32
+    var snapshotCountLimit = 16
+    /// How long a client may take nothing of an answer.
+    var stallLimit: Duration = .seconds(60)
     /// How long a snapshot that a replica of Turso reads in several requests is kept after its last use.
     var pinExpiry: Duration = .seconds(30)
   }

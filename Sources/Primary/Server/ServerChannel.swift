@@ -58,8 +58,12 @@ struct ServerChannel: ServerChildChannel, HTTPChannelHandler {
           channel.eventLoop.makeCompletedFuture { .http(try Self.addHTTPHandlers(channel, limits, logger)) }
         })
       upgrade.enablePipelining = false
-      upgrade.enableErrorHandling = false
       let negotiated = try channel.pipeline.syncOperations.configureUpgradableHTTPServerPipeline(configuration: upgrade)
+      // Until there is a request, nothing else looks at the clock.
+      let closing = channel.eventLoop.scheduleTask(in: TimeAmount(limits.connectionIdleTime)) {
+        channel.close(promise: nil)
+      }
+      negotiated.whenComplete { _ in closing.cancel() }
       return Value(negotiated: negotiated, channel: channel)
     }
   }

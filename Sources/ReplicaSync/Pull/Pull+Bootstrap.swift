@@ -12,6 +12,8 @@ extension Pull {
   fileprivate static let appendCount = 1024
   /// How often an image is asked for while the remote goes on.
   private static let attemptCountMax = 3
+  /// How often it is tried to publish an image, which takes some 5 s in all.
+  private static let publishingCountMax = 100
 
   // MARK: - V2
 
@@ -22,7 +24,11 @@ extension Pull {
     let identity = History.v2(remote.url, database: info.database)
     let position = try History.number(image.position)
     guard image.pageCount > 0 else {
-      return (identity, try await makeEmpty(store, identity, position), false)
+      // What the generation began with is nothing; what it has now is in its frames.
+      let state = try await bootstrapFromLog(store, identity, start: position, newest: nil, &report) {
+        client.pull(generation: info.currentGeneration, frame: 0, database: info.database)
+      }
+      return (identity, state, true)
     }
     let target = Bootstrap.Target(remote: identity, position: position, pageCount: image.pageCount)
     let bootstrap = try await store.beginBootstrap(target)
@@ -40,7 +46,7 @@ extension Pull {
     }
     try await bootstrap.append(waiting)
     progress?.step("checking")
-    return (identity, try await bootstrap.finish(), false)
+    return (identity, try await publish(bootstrap), false)
   }
 
   private static func pages(_ run: [RemotePage], upTo pageCount: UInt32) -> [Page] {
@@ -50,60 +56,99 @@ extension Pull {
     }
   }
 
-  /// A remote without a page is a database without a table.
-  private func makeEmpty(
-    _ store: PageStore, _ identity: RemoteIdentity, _ position: Int64, syncedAt time: Int64? = nil
-  ) async throws -> ImageState {
-    let target = Bootstrap.Target(remote: identity, position: position, pageCount: 1)
-    let bootstrap = try await store.beginBootstrap(target)
-    try await bootstrap.append([Page.emptyDatabase])
-    return try await bootstrap.finish(syncedAt: time)
-  }
+  // MARK: - V1, and generations of V2 that began with nothing
 
-  // MARK: - V1
+  func bootstrapV1(_ store: PageStore, _ report: inout SyncReport) async throws -> FirstImage {
+    let client = V1Client(remote)
+    let hello = try await client.hello()
+    let identity = History.v1(logID: hello.logID)
+    let newest = try hello.frameNumber.map {
+      try History.number(.v1(logID: hello.logID, frameNumber: $0))
+    }
+    let image = try await bootstrapFromLog(store, identity, start: History.emptyLog, newest: newest, &report) {
+      client.pull(from: nil)
+    }
+    return (identity, image, true)
+  }
 
   /// How many pages there are, and which position they make, a log says at its end only. A small image waits in memory for
   /// that. A large one is stored for what its beginning lets expect; if that was wrong, it is pulled once more, for what is
   /// known then.
-  func bootstrapV1(_ store: PageStore, _ report: inout SyncReport) async throws -> FirstImage {
+  ///
+  /// - Parameters:
+  ///   - start: the position of a log without transactions.
+  ///   - newest: the position that the log will end at, where that is known.
+  private func bootstrapFromLog(
+    _ store: PageStore, _ identity: RemoteIdentity, start: Int64, newest: Int64?, _ report: inout SyncReport,
+    _ pull: () -> ReplicationStream
+  ) async throws -> ImageState {
     var expected: Bootstrap.Target?
     for _ in 1...Self.attemptCountMax {
       progress?.step("first pull")
       if let expected { progress?.begin(total: Int64(expected.pageCount) * Int64(RemotePageFormat.byteCount)) }
-      let hello = try await V1Client(remote).hello()
-      var reader = LogImage(store, newest: hello, expected: expected, byteCountMax: settings.limits.batchByteCount)
-      for try await event in V1Client(remote).pull(from: nil) {
+      var reader = LogImage(
+        store, identity, newest: newest, expected: expected, byteCountMax: settings.limits.batchByteCount)
+      for try await event in pull() {
         if case .pages(let run) = event { count(run.count, &report) }
         try await reader.receive(event)
       }
       progress?.step("checking")
-      if let image = try await reader.finish(syncedAt: report.lastSync) {
-        return (image.target.remote, image.state, true)
-      }
+      if let bootstrap = try await reader.finish() { return try await publish(bootstrap, syncedAt: report.lastSync) }
       guard let end = reader.end else {
-        // Not one transaction.
-        let identity = History.v1(logID: hello.logID)
-        let image = try await makeEmpty(store, identity, History.emptyLog, syncedAt: report.lastSync)
-        return (identity, image, true)
+        return try await makeEmpty(store, identity, reader.movedTo ?? start, syncedAt: report.lastSync)
       }
       expected = end
     }
     throw SyncError(
-      .restless, "the remote changed each time its image was pulled", hint: "try again when it is written less")
+      .restless, "the remote changed each time its image was pulled, or never sent all of it",
+      hint: "try again when it is written less")
   }
 
+  /// A remote without a page is a database without a table. An answer that was lost on the way looks the same, so SQL is
+  /// asked as well.
+  private func makeEmpty(
+    _ store: PageStore, _ identity: RemoteIdentity, _ position: Int64, syncedAt time: Int64
+  ) async throws -> ImageState {
+    let question = Hrana.Statement(.text("SELECT count(*) FROM sqlite_schema"))
+    let answer = try await HranaClient(remote).execute(question, isRepeatable: true)
+    guard answer.rows == [[.integer(0)]] else {
+      throw SyncError(
+        .incomplete, "the remote has sent no page, although it has tables",
+        hint: "pull again; if it stays, report it")
+    }
+    let target = Bootstrap.Target(remote: identity, position: position, pageCount: 1)
+    let bootstrap = try await store.beginBootstrap(target)
+    try await bootstrap.append([Page.emptyDatabase])
+    return try await publish(bootstrap, syncedAt: time)
+  }
+
+  /// Checks and publishes an image. Readers that wait for it look whether it is there, and each look is in the way.
+  private func publish(_ bootstrap: Bootstrap, syncedAt time: Int64? = nil) async throws -> ImageState {
+    var attempt = 1
+    while true {
+      do {
+        return try await bootstrap.finish(syncedAt: time)
+      } catch let error as EncryptedStorageError where error.code == .busy && attempt < Self.publishingCountMax {
+        attempt += 1
+        try await Task.sleep(for: .milliseconds(Int.random(in: 5...50)))
+      }
+    }
+  }
 }
 
-/// An image out of a log of V1, in bounded memory.
+/// An image out of a log, in bounded memory.
 private struct LogImage {
   private let replica: PageStore
+  private let identity: RemoteIdentity
   private let byteCountMax: Int
-  /// Of Hello: which log it is, and its last frame.
-  private let newest: (logID: String, frameNumber: UInt64?)
+  /// The position that the log will end at, where that is known.
+  private let newest: Int64?
   /// What the image will be, where that is known or has been guessed.
   private var expected: Bootstrap.Target?
   /// What the log turned out to be; nil before its first commit.
   private(set) var end: Bootstrap.Target?
+  /// Where the log has moved to without a commit.
+  private(set) var movedTo: Int64?
   private var bootstrap: Bootstrap?
   private var waiting: [UInt32: [UInt8]] = [:]
   private var highestPage: UInt32 = 0
@@ -111,9 +156,10 @@ private struct LogImage {
   private var isStoring: Bool
 
   init(
-    _ replica: PageStore, newest: (logID: String, frameNumber: UInt64?), expected: Bootstrap.Target?, byteCountMax: Int
+    _ replica: PageStore, _ identity: RemoteIdentity, newest: Int64?, expected: Bootstrap.Target?, byteCountMax: Int
   ) {
     self.replica = replica
+    self.identity = identity
     self.newest = newest
     self.expected = expected
     self.byteCountMax = byteCountMax
@@ -129,29 +175,38 @@ private struct LogImage {
       }
       if waiting.count * RemotePageFormat.byteCount > byteCountMax { isStoring = true }
       if isStoring, waiting.count >= Pull.appendCount { try await storeWaiting() }
-    case .commit(.v1(let logID, let frame), let pageCount):
-      end = try Self.target(logID, frame, pageCount)
-    case .commit, .moved: throw SyncError(.unsupportedProtocol, "a position of another protocol in a log of V1")
-    case .discard, .reset:
-      throw SyncError(.restless, "the remote's log was replaced while it was pulled", hint: "pull again")
+    case .commit(let place, let pageCount):
+      if case .v1(let logID, _) = place, logID != identity.name { throw Self.replaced }
+      end = Bootstrap.Target(remote: identity, position: try History.number(place), pageCount: pageCount)
+    case .moved(let place):
+      let position = try History.number(place)
+      movedTo = position
+      if let former = end {
+        end = Bootstrap.Target(remote: identity, position: position, pageCount: former.pageCount)
+      }
+    case .discard, .reset: throw Self.replaced
     }
   }
 
-  /// The image, if it has become what was expected.
-  mutating func finish(syncedAt time: Int64) async throws -> (target: Bootstrap.Target, state: ImageState)? {
+  private static var replaced: SyncError {
+    SyncError(.restless, "the remote's log was replaced while it was pulled", hint: "pull again")
+  }
+
+  /// The whole image, if it has become what was expected; to be published.
+  mutating func finish() async throws -> Bootstrap? {
     guard let end else { return nil }
     // Then all that came waits, or some was let go and will be found missing.
     if bootstrap == nil { expected = end }
     guard expected == end else { return nil }
     try await storeWaiting()
     guard let bootstrap, await bootstrap.missingPages().isEmpty else { return nil }
-    return (end, try await bootstrap.finish(syncedAt: time))
+    return bootstrap
   }
 
   /// Stores what waits for the expected image. Without an expectation it is let go, and only the end becomes known.
   private mutating func storeWaiting() async throws {
     defer { waiting = [:] }
-    if bootstrap == nil, let target = try expectation() {
+    if bootstrap == nil, let target = expectation {
       expected = target
       bootstrap = try await replica.beginBootstrap(target)
     }
@@ -163,16 +218,10 @@ private struct LogImage {
       })
   }
 
-  /// A snapshot comes with the last page first, from `albergue-primary` at least, so that its beginning says it all.
-  private func expectation() throws -> Bootstrap.Target? {
+  /// A snapshot of V1 comes with the last page first, from `albergue-primary` at least, so that its beginning says it all.
+  private var expectation: Bootstrap.Target? {
     if let expected { return expected }
-    guard let frameNumber = newest.frameNumber, highestPage > 0 else { return nil }
-    return try Self.target(newest.logID, frameNumber, highestPage)
-  }
-
-  private static func target(_ logID: String, _ frame: UInt64, _ pageCount: UInt32) throws -> Bootstrap.Target {
-    Bootstrap.Target(
-      remote: History.v1(logID: logID), position: try History.number(.v1(logID: logID, frameNumber: frame)),
-      pageCount: pageCount)
+    guard let newest, highestPage > 0 else { return nil }
+    return Bootstrap.Target(remote: identity, position: newest, pageCount: highestPage)
   }
 }

@@ -55,6 +55,8 @@ struct Pull {
     case is OtherLog: true
     case let error as RemoteError: error.code == .otherHistory
     case let error as SyncError: error.code == .transactionTooLarge
+    // The changes do not fit the image, so one of them is not what the remote has.
+    case let error as EncryptedStorageError: error.code == .invalidPages
     default: false
     }
   }

@@ -78,6 +78,7 @@ public final class Replica: Sendable {
   ///   `EncryptedStorageError` `.incomplete` before the first sync.
   public func read<T: Sendable>(_ body: @escaping @Sendable (Session) throws -> T) async throws -> T {
     if settings.readsYourWrites, let reason = await freshness.reach(within: settings.readDeadline) {
+      try Task.checkCancellation()
       throw SyncError(
         .stale, "the replica does not have yet what was written through it: \(reason)",
         hint: "try again later, or take what there is with readStale")

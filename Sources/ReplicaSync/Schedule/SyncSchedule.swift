@@ -1,3 +1,4 @@
+internal import EncryptedStorage
 internal import LibSQLClient
 
 /// When the next sync is due: after the interval, or after a pause that grows with each failure.
@@ -36,6 +37,7 @@ public struct SyncSchedule: Sendable {
     switch error {
     case let error as RemoteError: error.code.isPassing || error.code == .serverFailure
     case let error as SyncError: error.code == .restless
+    case let error as EncryptedStorageError: error.code == .busy
     default: false
     }
   }

@@ -52,6 +52,14 @@ public actor Syncer {
   /// - Throws: ``SyncError``, `EncryptedStorageError`.
   public func open() async throws { _ = try await openedFile() }
 
+  /// What the replica says about itself, without asking the remote.
+  ///
+  /// - Throws: as ``open()``.
+  package func replicaStatus() async throws -> ReplicaStatus {
+    let state = try await openedFile().store.state()
+    return ReplicaStatus(state: state, lag: state.lastSync.map(clock.age), isBeingSynchronised: true)
+  }
+
   private func openedFile() async throws -> ReplicaFile {
     guard !isClosed else { throw Self.closed }
     if let file {
@@ -84,8 +92,10 @@ public actor Syncer {
   }
 
   /// Pulls the whole image anew, whatever the replica is a copy of.
+  ///
+  /// - Throws: as ``sync()``; ``SyncError`` `.busy` while a sync is running.
   package func replaceImage() async throws -> SyncReport {
-    precondition(worker == nil, "for a synchroniser that nobody else uses")
+    guard worker == nil else { throw SyncError(.busy, "the replica is being synchronised", hint: "try again") }
     return try await pull(replacingImage: true)
   }
 

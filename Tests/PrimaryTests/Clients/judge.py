@@ -35,7 +35,7 @@ def expect_error(what, fragment, action):
 
 
 # Kept by clients of Turso in the local file, and on the server once they have pushed; changes with every push.
-OWN_TABLES = "turso_%"
+OWN_TABLES = ("turso_%", "__turso_%")
 
 
 def dump(fetch):
@@ -44,9 +44,8 @@ def dump(fetch):
     `fetch` takes SQL and gives a list of rows.
     """
     lines = []
-    schema = fetch(
-        "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE tbl_name NOT LIKE '%s'" % OWN_TABLES
-    )
+    conditions = " AND ".join("tbl_name NOT LIKE '%s'" % pattern for pattern in OWN_TABLES)
+    schema = fetch("SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE " + conditions)
     for kind, name, _, sql in sorted(tuple(row) for row in schema):
         if sql is not None and not name.startswith("sqlite_"):
             lines.append("%s %s: %s" % (kind, name, sql))
@@ -66,6 +65,14 @@ def dump_file(path):
         return dump(lambda sql: connection.execute(sql).fetchall())
     finally:
         connection.close()
+
+
+def expect_same(what, seen, expected):
+    """Two dumps have the same lines."""
+    missing = [line[:120] for line in expected if line not in set(seen)]
+    more = [line[:120] for line in seen if line not in set(expected)]
+    if seen != expected:
+        sys.exit("%s differ: missing %r, more %r" % (what, missing[:5], more[:5]))
 
 
 def report(client, **seen):

@@ -2,7 +2,7 @@
 
 import libsql_client
 
-from judge import arguments, dump, expect, expect_error, report
+from judge import arguments, dump, expect, expect_error, expect_same, report
 
 url, folder, token = arguments()
 text = 'hé "q"/\\\n Ñ 🛏'
@@ -56,7 +56,7 @@ expect("committed only", fetch(socket, "SELECT x FROM ws_kinds_once ORDER BY x")
 # Over the other transport, too.
 expect("both see the same", fetch(http, "SELECT max(x) FROM ws_kinds_once"), [(10,)])
 seen = dump(lambda sql: fetch(http, sql))
-expect("both dump the same", dump(lambda sql: fetch(socket, sql)), seen)
+expect_same("both dumps", dump(lambda sql: fetch(socket, sql)), seen)
 socket.close()
 http.close()
 report("libsql-client", dump=seen)

@@ -5,7 +5,7 @@ The server has to answer GET /info with 404, else this client speaks V2.
 
 import libsql_experimental as libsql
 
-from judge import arguments, dump, dump_file, expect, expect_error, report
+from judge import arguments, dump, dump_file, expect, expect_error, expect_same, report
 
 url, folder, token = arguments()
 path = folder + "/replica.db"
@@ -73,5 +73,5 @@ remote.close()
 with open(path, "rb") as file:
     expect("a plain file", file.read(15), b"SQLite format 3")
 seen = dump_file(path)
-expect("replica and remote", seen, expected)
+expect_same("replica and remote", seen, expected)
 report("libsql-experimental replica", dump=seen)

@@ -2,7 +2,7 @@
 
 import libsql
 
-from judge import arguments, dump, dump_file, expect, expect_error, report
+from judge import arguments, dump, dump_file, expect, expect_error, expect_same, report
 
 url, folder, token = arguments()
 remote = libsql.connect(url, auth_token=token)
@@ -61,5 +61,5 @@ expected = dump(lambda sql: remote.execute(sql).fetchall())
 for connection in (first, second, third, remote):
     connection.close()
 seen = dump_file(folder + "/third.db")
-expect("replica and remote", seen, expected)
+expect_same("replica and remote", seen, expected)
 report("libsql offline", dump=seen)

@@ -1,8 +1,10 @@
 """libsql 0.1.11 with an embedded replica: V2, delegated writes."""
 
+import json
+
 import libsql
 
-from judge import arguments, dump, dump_file, expect, expect_error, report
+from judge import arguments, dump, dump_file, expect, expect_error, expect_same, report
 
 url, folder, token = arguments()
 path = folder + "/replica.db"
@@ -15,8 +17,14 @@ remote.executescript(
 )
 
 
-def connect():
-    return libsql.connect(path, sync_url=url, auth_token=token)
+def connect(to=path):
+    return libsql.connect(to, sync_url=url, auth_token=token)
+
+
+def generation(of=path):
+    """As the client notes it beside its file."""
+    with open(of + "-info") as file:
+        return json.load(file)["generation"]
 
 
 replica = connect()
@@ -60,6 +68,27 @@ replica.execute("INSERT INTO bed(guest) SELECT id FROM guest LIMIT 500")
 replica.commit()
 expect("a table of its own", rows("SELECT count(*) FROM bed"), [(500,)])
 
+# Another replica sleeps while generations come and go; this one follows.
+sleeper = folder + "/sleeper.db"
+sleeping = connect(sleeper)
+sleeping.sync()
+first_generation = generation(sleeper)
+for turn in range(4):
+    remote.execute("DELETE FROM guest WHERE id >= 10000")
+    remote.execute(
+        "WITH RECURSIVE n(i) AS (SELECT 10000 UNION ALL SELECT i + 1 FROM n WHERE i < 15999)"
+        " INSERT INTO guest SELECT i, 'turn %d', randomblob(900) FROM n" % turn
+    )
+    remote.commit()
+    replica.sync()
+    expect("turn", rows("SELECT count(*), min(name) FROM guest WHERE id >= 10000"), [(6000, "turn %d" % turn)])
+expect("generations went by", generation() >= first_generation + 2, True)
+sleeping.sync()
+expect("the sleeper is there, too", generation(sleeper), generation())
+expect("with the same", sleeping.execute("SELECT max(name) FROM guest WHERE id >= 10000").fetchall(), [("turn 3",)])
+sleeping.close()
+expect_same("the two replicas", dump_file(sleeper), dump(rows))
+
 # Many small transactions of others, with a new connection in between.
 for index in range(40):
     remote.execute("UPDATE bed SET guest = ? WHERE id = ?", (index, index + 1))
@@ -82,5 +111,5 @@ expected = dump(lambda sql: remote.execute(sql).fetchall())
 replica.close()
 remote.close()
 seen = dump_file(path)
-expect("replica and remote", seen, expected)
+expect_same("replica and remote", seen, expected)
 report("libsql replica", dump=seen)

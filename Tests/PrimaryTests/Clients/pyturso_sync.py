@@ -3,7 +3,7 @@
 import turso.sync
 import turso_serverless
 
-from judge import arguments, dump, expect, report
+from judge import arguments, dump, expect, expect_same, report
 
 url, folder, token = arguments()
 remote = turso_serverless.connect(url, auth_token=token)
@@ -62,12 +62,12 @@ local.pull()
 expect("both there", remote_rows("SELECT count(*) FROM guest WHERE id >= 2000"), [(2,)])
 
 seen = dump(rows)
-expect("replica and remote", seen, dump(remote_rows))
+expect_same("replica and remote", seen, dump(remote_rows))
 
 # A bootstrap in chunks of one and of some pages.
 for size in (4096, 100_000):
     chunked = connect("chunked%d" % size, pull_bytes_threshold=size)
-    expect("in chunks of %d" % size, dump(fetch(chunked)), seen)
+    expect_same("in chunks of %d: dumps" % size, dump(fetch(chunked)), seen)
     chunked.close()
 local.close()
 remote.close()

@@ -4,6 +4,7 @@ Arguments: the port of the server. Prints its own port and that of a second list
 another origin. Commands are lines of JSON on standard input, each answered by a line on standard output:
 
   {"rules": [RULE...]}   replaces the rules
+  {"release": true}      sends the requests on that "drop": "late" has held back; answers with their statuses and bodies
   {"seen": true}         requests since the last time, as [method, path], and how many came to the other origin
 
 A RULE is tried in order: {"path": prefix, "method": M, "skip": n, "times": n, ...one fault}. "skip" lets the first n requests
@@ -11,11 +12,13 @@ that fit pass, "times" is how often the fault is made (default: for ever). Fault
 
   "status": n [, "body": text, "headers": {}]   the server is not asked
   "redirect": true                              to the other origin; the server is not asked
-  "drop": "before" | "after"                    the connection is closed without an answer; "after": the server has acted
+  "drop": "before" | "after" | "late"           the connection is closed without an answer; "after": the server has acted;
+                                                "late": it will act when it is told to
   "cut": n                                      the connection is closed after n bytes of the body
   "shorten": n                                  the last n bytes of the body are missing, and the length says so
   "lengthen": n                                 the length says n bytes more than come
   "delay": seconds                              before the answer
+  "anonymous": true                             the server does not say which database it is, as Turso's does not
   "without_block": [size, index]                block `index` of the body is missing, and the length says so
 """
 import http.client
@@ -29,6 +32,7 @@ lock = threading.Lock()
 rules = []
 seen = []
 foreign = []
+held = []
 
 
 def fault_for(method, path):
@@ -46,6 +50,15 @@ def fault_for(method, path):
                 rule["times"] -= 1
             return dict(rule)
     return {}
+
+
+def ask(method, path, request, headers):
+    connection = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]))
+    connection.request(method, path, request, headers)
+    response = connection.getresponse()
+    body = response.read()
+    connection.close()
+    return response, body
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -91,14 +104,15 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer(307, [("location", target)], b"")
         if fault.get("drop") == "before":
             return self.close()
+        passed_on = ("transfer-encoding", "connection", "content-length")
+        sent = {name: value for name, value in self.headers.items() if name.lower() not in passed_on}
+        sent["content-length"] = str(len(request))
+        if fault.get("drop") == "late":
+            with lock:
+                held.append((self.command, self.path, request, sent))
+            return self.close()
         try:
-            connection = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]))
-            headers = {k: v for k, v in self.headers.items() if k.lower() not in ("transfer-encoding", "connection")}
-            headers["content-length"] = str(len(request))
-            connection.request(self.command, self.path, request, headers)
-            response = connection.getresponse()
-            body = response.read()
-            connection.close()
+            response, body = ask(self.command, self.path, request, sent)
         except OSError:
             return self.close()
         if "delay" in fault:
@@ -112,6 +126,10 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer(response.status, headers, body, len(body) + fault["lengthen"])
         if "shorten" in fault:
             body = body[: max(0, len(body) - fault["shorten"])]
+        if "anonymous" in fault:
+            headers = [(name, value) for name, value in headers if name.lower() != "x-albergue-database"]
+            if self.path == "/info":
+                body = json.dumps({"current_generation": json.loads(body)["current_generation"]}).encode()
         if "without_block" in fault:
             size, index = fault["without_block"]
             body = body[: size * index] + body[size * (index + 1) :]
@@ -147,11 +165,18 @@ for server in (proxy, other):
 print(proxy.server_address[1], other.server_address[1], flush=True)
 for line in sys.stdin:
     command = json.loads(line)
+    late = []
+    if "release" in command:
+        with lock:
+            requests, held[:] = list(held), []
+        for request in requests:
+            response, body = ask(*request)
+            late.append([str(response.status), body.decode()])
     with lock:
         if "rules" in command:
             rules[:] = command["rules"]
             answer = {}
         else:
-            answer = {"seen": list(seen), "foreign": len(foreign)}
+            answer = {"seen": list(seen), "foreign": len(foreign), "late": late}
             del seen[:]
     print(json.dumps(answer), flush=True)

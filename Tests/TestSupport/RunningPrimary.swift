@@ -11,10 +11,10 @@ package enum Executables {
 }
 
 /// `albergue-primary serve` on a store of its own, in a process of its own. It ends with the last reference.
-package final class ServerProcess: Sendable {
+package final class RunningPrimary: Sendable {
   package struct Failure: Error { package let message: String }
 
-  private let process: Process
+  private let process = ChildProgram()
   private let errorFile: String
   package let port: Int
 
@@ -24,18 +24,17 @@ package final class ServerProcess: Sendable {
   ///   - store: made if it is not there.
   ///   - port: 0 for any free one.
   package init(store: String, keyFile: String, port: Int = 0, arguments: [String] = []) throws {
-    process = Process()
     process.executableURL = URL(fileURLWithPath: Executables.path("albergue-primary"))
     process.arguments =
       ["serve", "--store", store, "--listen", "127.0.0.1:\(port)", "--key-file", keyFile] + arguments
     process.environment = ProcessInfo.processInfo.environment.filter { ["PATH", "LD_LIBRARY_PATH"].contains($0.key) }
-    process.standardInput = FileHandle.nullDevice
+    process.setInput(FileHandle.nullDevice)
     errorFile = store + ".server-errors"
     try Bytes.write(Data(), to: errorFile)
     let errors = try FileHandle(forWritingTo: URL(fileURLWithPath: errorFile))
     let output = Pipe()
-    process.standardOutput = output
-    process.standardError = errors
+    process.setOutput(output)
+    process.setErrors(errors)
     try process.run()
     try errors.close()
     var text = Data()
