@@ -79,6 +79,12 @@ let package = Package(
       exclude: ["Servers"],
       swiftSettings: strict),
     .target(
+      name: "WorkingCopy",
+      dependencies: [
+        "LibSQLClient", "LibSQLProtocol", "PageStore", "EncryptedStorage", "EncryptionKeys", "COpenSSL",
+      ],
+      swiftSettings: memorySafe),
+    .target(
       name: "ReplicaSync",
       dependencies: ["LibSQLClient", "LibSQLProtocol", "PageStore", "EncryptedStorage", "EncryptionKeys"],
       swiftSettings: memorySafe),
@@ -118,7 +124,7 @@ let package = Package(
     .executableTarget(
       name: "turso-sync",
       dependencies: [
-        "CommandSupport", "ReplicaSync", "LibSQLClient", "PageStore", "EncryptedStorage", "EncryptionKeys",
+        "CommandSupport", "WorkingCopy", "ReplicaSync", "LibSQLClient", "PageStore", "EncryptedStorage", "EncryptionKeys",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -194,6 +200,15 @@ let package = Package(
       dependencies: [
         "ReplicaSync", "LibSQLClient", "LibSQLProtocol", "PageStore", "EncryptedStorage", "EncryptionKeys",
         "TestSupport",
+        "albergue-primary", "turso-sync",
+      ],
+      exclude: ["Servers"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "WorkingCopyTests",
+      dependencies: [
+        "WorkingCopy", "ReplicaSync", "LibSQLClient", "LibSQLProtocol", "PageStore", "EncryptedStorage",
+        "EncryptionKeys", "TestSupport",
         "albergue-primary", "turso-sync",
       ],
       exclude: ["Servers"],

@@ -1,6 +1,7 @@
 import CommandSupport
 import LibSQLClient
 import ReplicaSync
+import WorkingCopy
 
 /// Errors of remote and synchronisation, as the program reports errors.
 enum Failures {
@@ -15,6 +16,7 @@ enum Failures {
     case let error as RemoteError:
       CommandError(status(error.code.exitCode), error.description, hint: error.hint)
     case let error as SyncError: CommandError(status(error.code.exitCode), error.description, hint: error.hint)
+    case let error as WorkingCopyError: CommandError(status(error.code.exitCode), error.description, hint: error.hint)
     default: error
     }
   }

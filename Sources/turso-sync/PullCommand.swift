@@ -1,6 +1,7 @@
 import ArgumentParser
 import CommandSupport
 import ReplicaSync
+import WorkingCopy
 
 struct PullCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -8,6 +9,9 @@ struct PullCommand: AsyncParsableCommand {
 
   @Flag(help: "Pull the whole image anew, also if the replica is a copy of another remote.")
   var replace = false
+
+  @Flag(help: "DB_MODE=seaorm_sqlite: lose the changes of the working copy that were not pushed.")
+  var dropChanges = false
 
   @Flag(help: "Print one JSON object.")
   var json = false
@@ -17,6 +21,8 @@ struct PullCommand: AsyncParsableCommand {
   func run() async throws {
     try await Failures.translated {
       let settings = try remote.settings()
+      if settings.mode == .ordinaryFile { return try await pullWorkingCopy(settings) }
+      guard !dropChanges else { throw CommandError(.usage, "--drop-changes is for DB_MODE=seaorm_sqlite") }
       let bar = ProgressBar()
       let syncer = try await remote.openSyncer(settings, bar)
       let result: Result<SyncReport, any Error>
@@ -31,6 +37,25 @@ struct PullCommand: AsyncParsableCommand {
       if json { try JSONOutput.print(report) }
       Diagnostics("turso-sync").note(report.summary)
     }
+  }
+
+  private func pullWorkingCopy(_ settings: ReplicaSettings) async throws {
+    guard !replace else {
+      throw CommandError(
+        .usage, "--replace is not for DB_MODE=seaorm_sqlite", hint: "a working copy is made anew with --drop-changes")
+    }
+    let bar = ProgressBar()
+    let outcome: WorkingCopy.PullOutcome
+    do {
+      outcome = try await remote.workingCopy(settings, bar).pull(droppingChanges: dropChanges)
+    } catch {
+      bar.finish()
+      throw error
+    }
+    bar.finish()
+    if json { try JSONOutput.print(outcome) }
+    Diagnostics("turso-sync").note(
+      outcome.hasChanged ? "pulled: the working copy is at position \(outcome.position)" : "nothing new")
   }
 }
 

@@ -45,14 +45,9 @@ struct RemoteOptions: ParsableArguments {
   @Option(help: "MiB of pages of one transaction that may be held in memory.")
   var maxTransactionMib: Int?
 
-  /// - Throws: `CommandError` with 64, for `seaorm_sqlite` too.
+  /// - Throws: `CommandError` with 64.
   func settings() throws -> ReplicaSettings {
     var settings = try ReplicaSettings(environment: Environment.value, path: replica.replica, url: url)
-    guard settings.mode == .embeddedReplica else {
-      throw CommandError(
-        .usage, "DB_MODE=seaorm_sqlite is not supported yet",
-        hint: "use DB_MODE=\(ReplicaSettings.Mode.embeddedReplica.rawValue)")
-    }
     if let protocolName {
       guard let name = ReplicationProtocol(rawValue: protocolName), name != .pullUpdates else {
         throw CommandError(.usage, "--protocol: unknown protocol", hint: "use v1 or v2")
@@ -71,12 +66,7 @@ struct RemoteOptions: ParsableArguments {
   /// A synchroniser whose replica is open: key, profile and lock are right, and nothing has been sent.
   func openSyncer(_ settings: ReplicaSettings, _ bar: ProgressBar) async throws -> Syncer {
     let factory = try replica.factory()
-    let options = replica.keys.loadingOptions(try LogSettings.logger("keys"))
-    let remote = Remote(
-      settings.url, tokens: try .fromEnvironment(options: options),
-      customerKey: try .fromEnvironment(options: options), transport: try Transport(),
-      logger: try LogSettings.logger("remote"))
-    let syncer = Syncer(settings, remote: remote, factory: factory, progress: bar.progress)
+    let syncer = Syncer(settings, remote: try makeRemote(settings), factory: factory, progress: bar.progress)
     do {
       try await syncer.open()
       return syncer
@@ -84,5 +74,14 @@ struct RemoteOptions: ParsableArguments {
       await syncer.close()
       throw error
     }
+  }
+
+  /// Token and customer key are read; nothing is sent.
+  func makeRemote(_ settings: ReplicaSettings) throws -> Remote {
+    let options = replica.keys.loadingOptions(try LogSettings.logger("keys"))
+    return Remote(
+      settings.url, tokens: try .fromEnvironment(options: options),
+      customerKey: try .fromEnvironment(options: options), transport: try Transport(),
+      logger: try LogSettings.logger("remote"))
   }
 }

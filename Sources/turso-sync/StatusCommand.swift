@@ -2,6 +2,7 @@ import ArgumentParser
 import CommandSupport
 import PageStore
 import ReplicaSync
+import WorkingCopy
 
 struct StatusCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -14,7 +15,8 @@ struct StatusCommand: AsyncParsableCommand {
 
   func run() async throws {
     try await Failures.translated {
-      let path = try replica.path()
+      let mode = try ReplicaSettings.mode(Environment.value("DB_MODE"))
+      let path = try replica.path() + (mode == .ordinaryFile ? WorkingCopy.baseSuffix : "")
       let status = try await ReplicaStatus.of(path, try replica.factory())
       if json {
         try JSONOutput.print(Output(file: path, status: status))

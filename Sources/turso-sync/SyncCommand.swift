@@ -24,6 +24,11 @@ struct SyncCommand: AsyncParsableCommand {
       if let intervalSecs {
         settings.interval = try ReplicaSettings.interval(intervalSecs, named: "--interval-secs")
       }
+      guard settings.mode == .embeddedReplica else {
+        throw CommandError(
+          .usage, "DB_MODE=seaorm_sqlite is synchronised by hand, while nobody has the file open",
+          hint: "use turso-sync pull and turso-sync push")
+      }
       let bar = ProgressBar()
       let syncer = try await remote.openSyncer(settings, bar)
       let log = SyncLog(json: json, bar: bar)

@@ -14,12 +14,12 @@ struct TursoSync: AsyncParsableCommand {
       Keys come from --key-file, --keyring, or one of TURSO_ENCRYPTION_KEYRING, TURSO_ENCRYPTION_KEY_FILE, \
       TURSO_ENCRYPTION_KEY_COMMAND, a systemd credential, TURSO_ENCRYPTION_KEY; never from an argument.
 
-      Exit codes: 0 success, 64 usage, 65 damaged or not a replica, 66 no such file or remote database, 69 remote \
+      Exit codes: 0 success, 1 conflicts or changes that were not pushed, 64 usage, 65 damaged or not a replica, 66 no such file or remote database, 69 remote \
       unavailable, 74 I/O error or disk full, 75 busy, 76 protocol error or another remote, 77 wrong key, no key, or not \
       authorised, 130 interrupted.
       """,
     version: "0.1.0",
-    subcommands: [SyncCommand.self, PullCommand.self, StatusCommand.self],
+    subcommands: [SyncCommand.self, PullCommand.self, PushCommand.self, StatusCommand.self],
     defaultSubcommand: SyncCommand.self)
 }
 

@@ -85,6 +85,12 @@ public final class ConnectionFactory: Sendable {
     self.logger = logger
   }
 
+  /// The keys that are tried, the one for new files first.
+  package var keys: [KeyMaterial] { candidates }
+
+  /// The profile of new files.
+  package var profile: CipherProfile { creationProfile }
+
   /// The same factory, with another way to mount page stores.
   package func mounting(_ mounting: any ImageMounting) -> ConnectionFactory { configured { $0.mounting = mounting } }
 

@@ -332,7 +332,7 @@ public final class Session {
   }
 
   /// Fetches the root page of the schema: fails when an earlier page of this transaction did.
-  private func fetchOnePage() throws(EncryptedStorageError) {
+  func fetchOnePage() throws(EncryptedStorageError) {
     let probe = try prepare("SELECT 1 FROM sqlite_schema LIMIT 1")
     defer { probe.reset() }
     do { _ = try probe.step() } catch {

@@ -96,12 +96,18 @@ public final class RemoteTransaction: Sendable {
 extension HranaClient {
   /// Begins a transaction. End it with ``RemoteTransaction/commit()`` or ``RemoteTransaction/rollback()``.
   ///
+  /// - Parameter settings: run on the stream before it begins, for settings of the connection that a transaction cannot
+  ///   change any more, such as `PRAGMA foreign_keys`.
   /// - Throws: ``RemoteError``.
-  public func begin(_ mode: RemoteTransaction.Mode = .immediate) async throws(RemoteError) -> RemoteTransaction {
+  public func begin(
+    _ mode: RemoteTransaction.Mode = .immediate, after settings: [String] = []
+  ) async throws(RemoteError) -> RemoteTransaction {
     let stream = RemoteStream(self)
-    let begin = Hrana.StreamRequest.execute(.control(mode.rawValue))
-    let results = try await stream.pipeline([begin], "begin")
-    guard case .execute = try success(results[0], "begin"), await stream.isOpen else { throw mismatch("begin") }
+    let requests = (settings + [mode.rawValue]).map { Hrana.StreamRequest.execute(.control($0)) }
+    for result in try await stream.pipeline(requests, "begin") {
+      guard case .execute = try success(result, "begin") else { throw mismatch("begin") }
+    }
+    guard await stream.isOpen else { throw mismatch("begin") }
     return RemoteTransaction(self, stream, isGuarded: try await version() == .three)
   }
 
