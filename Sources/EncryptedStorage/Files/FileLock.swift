@@ -52,7 +52,11 @@ package final class FileLock: Sendable {
     }
   }
 
-  deinit { close(descriptor) }
+  // Closing alone would leave the lock to a child of this process that is between fork and exec.
+  deinit {
+    unlock()
+    close(descriptor)
+  }
 
   // MARK: - Giving it up for a while
 
