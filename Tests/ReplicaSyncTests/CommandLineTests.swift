@@ -53,8 +53,7 @@ struct CommandLineTests {
 
   @Test(arguments: [
     (["TURSO_ENCRYPTION_KEY_FILE": ""], 77), (["TURSO_ENCRYPTION_CIPHER": "aes256cbc"], 64),
-    (["TURSO_ENCRYPTION_CIPHER": "sqlcipher4-sha256"], 77), (["DB_MODE": "seaorm_sqlite"], 64),
-    (["DB_MODE": "other"], 64),
+    (["TURSO_ENCRYPTION_CIPHER": "sqlcipher4-sha256"], 77), (["DB_MODE": "other"], 64),
     (["TURSO_DATABASE_URL": ""], 64), (["TURSO_DATABASE_URL": "http://example.org"], 64),
     (["TURSO_REPLICA_PATH": ""], 64),
     (["TURSO_SYNC_INTERVAL_SECS": "often"], 64), (["TURSO_READ_YOUR_WRITES": "perhaps"], 64),

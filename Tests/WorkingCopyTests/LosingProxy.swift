@@ -4,19 +4,18 @@ import Testing
 
 /// `Servers/losing_proxy.py` before a server, in a process of its own. It ends with the last reference.
 final class LosingProxy: Sendable {
-  private let process: Process
+  private let process = ChildProgram()
   private let input: Pipe
   private let output: Pipe
   let port: Int
 
   init(before server: Int) throws {
-    process = Process()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     process.arguments = ["python3", Judges.root + "/Tests/WorkingCopyTests/Servers/losing_proxy.py", "\(server)"]
     input = Pipe()
     output = Pipe()
-    process.standardInput = input
-    process.standardOutput = output
+    process.setInput(input)
+    process.setOutput(output)
     try process.run()
     let first = try Self.number(output)
     port = try #require(first, "the proxy did not start")

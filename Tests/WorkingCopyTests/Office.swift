@@ -14,24 +14,26 @@ final class Office: Sendable {
   /// Of the working copy; everything in it is scanned.
   let folder: TemporaryDirectory
   let serverFolder: TemporaryDirectory
-  private let running: Locked<ServerProcess>
+  private let running: Locked<RunningPrimary>
   private let storeCount = Locked(0)
 
   /// - Parameters:
   ///   - sql: run at the remote, statement by statement.
-  ///   - arguments: of the server.
-  init(_ sql: [String] = [], arguments: [String] = []) async throws {
+  ///   - transactionSeconds: how long the server lets a transaction take; not its default, which a busy machine exceeds.
+  init(_ sql: [String] = [], transactionSeconds: Int = 30) async throws {
     folder = try TemporaryDirectory(named: "albergue-copy")
     serverFolder = try TemporaryDirectory(named: "albergue-server")
     let keyFile = serverFolder.file("server.key")
     try Bytes.write(Data(TestKeys.firstHex.utf8), to: keyFile)
     try Bytes.setMode(keyFile, 0o600)
     running = Locked(
-      try ServerProcess(store: serverFolder.file("primary-0.db"), keyFile: keyFile, arguments: arguments))
+      try RunningPrimary(
+        store: serverFolder.file("primary-0.db"), keyFile: keyFile,
+        arguments: ["--transaction-secs", "\(transactionSeconds)"]))
     if !sql.isEmpty { try await run(sql) }
   }
 
-  var server: ServerProcess { running.withLock { $0 } }
+  var server: RunningPrimary { running.withLock { $0 } }
 
   /// Another database at the same address.
   func recreate() throws {
@@ -41,7 +43,7 @@ final class Office: Sendable {
       $0 += 1
       return $0
     }
-    let other = try ServerProcess(
+    let other = try RunningPrimary(
       store: serverFolder.file("primary-\(number).db"), keyFile: serverFolder.file("server.key"), port: port)
     running.withLock { $0 = other }
   }

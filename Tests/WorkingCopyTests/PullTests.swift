@@ -63,12 +63,12 @@ struct PullTests {
   @Test func refusesWhileAProcessHasTheFileOpen() async throws {
     let office = try await Office(Self.schema)
     try await office.pull()
-    let holder = Process()
+    let holder = ChildProgram()
     holder.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     holder.arguments = ["sqlcipher", "-batch", office.path]
     let (input, output) = (Pipe(), Pipe())
-    holder.standardInput = input
-    holder.standardOutput = output
+    holder.setInput(input)
+    holder.setOutput(output)
     try holder.run()
     input.fileHandleForWriting.write(
       Data("PRAGMA key = \"x'\(TestKeys.secondHex)'\"; SELECT count(*) FROM bed;\n".utf8))
