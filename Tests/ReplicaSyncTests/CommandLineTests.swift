@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// `turso-sync` as a user runs it.
-@Suite("turso-sync")
+@Suite("turso-sync", .serialized)
 struct CommandLineTests {
   let hostel: Hostel
   let proxy: FaultProxy

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// A network and a server that make mistakes: an error each time, never wrong data, and the next pull goes on.
-@Suite("Faults on the way")
+@Suite("Faults on the way", .serialized)
 struct FaultTests {
   let hostel: Hostel
   let proxy: FaultProxy

@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 /// A replica is what its remote is.
-@Suite("Pulls")
+@Suite("Pulls", .serialized)
 struct PullTests {
   let hostel: Hostel
 

@@ -8,7 +8,7 @@ import TestSupport
 import Testing
 
 /// Reads here, writes there.
-@Suite("Replicas")
+@Suite("Replicas", .serialized)
 struct ReplicaTests {
   let hostel: Hostel
   let proxy: FaultProxy

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// `turso-sync` with `DB_MODE=seaorm_sqlite` as a user runs it.
-@Suite("turso-sync of a working copy")
+@Suite("turso-sync of a working copy", .serialized)
 struct CommandLineTests {
   private static let token = "not-a-token-5be1"
 

@@ -5,7 +5,7 @@ import Testing
 import WorkingCopy
 
 /// The answer to the commit is lost on the way, or the commit itself is.
-@Suite("Pushing over a bad line")
+@Suite("Pushing over a bad line", .serialized)
 struct LostAnswerTests {
   /// A table without a key shows every row that comes twice.
   static let schema = ["CREATE TABLE note (text TEXT)", "INSERT INTO note VALUES ('first')"]

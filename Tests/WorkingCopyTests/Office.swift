@@ -19,15 +19,17 @@ final class Office: Sendable {
 
   /// - Parameters:
   ///   - sql: run at the remote, statement by statement.
-  ///   - arguments: of the server.
-  init(_ sql: [String] = [], arguments: [String] = []) async throws {
+  ///   - transactionSeconds: how long the server lets a transaction take; not its default, which a busy machine exceeds.
+  init(_ sql: [String] = [], transactionSeconds: Int = 30) async throws {
     folder = try TemporaryDirectory(named: "albergue-copy")
     serverFolder = try TemporaryDirectory(named: "albergue-server")
     let keyFile = serverFolder.file("server.key")
     try Bytes.write(Data(TestKeys.firstHex.utf8), to: keyFile)
     try Bytes.setMode(keyFile, 0o600)
     running = Locked(
-      try RunningPrimary(store: serverFolder.file("primary-0.db"), keyFile: keyFile, arguments: arguments))
+      try RunningPrimary(
+        store: serverFolder.file("primary-0.db"), keyFile: keyFile,
+        arguments: ["--transaction-secs", "\(transactionSeconds)"]))
     if !sql.isEmpty { try await run(sql) }
   }
 

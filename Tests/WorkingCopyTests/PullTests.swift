@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 import WorkingCopy
 
-@Suite("Pulling a working copy")
+@Suite("Pulling a working copy", .serialized)
 struct PullTests {
   static let schema = [
     "CREATE TABLE bed (id INTEGER PRIMARY KEY, name TEXT NOT NULL)",

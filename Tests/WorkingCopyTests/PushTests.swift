@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 import WorkingCopy
 
-@Suite("Pushing a working copy")
+@Suite("Pushing a working copy", .serialized)
 struct PushTests {
   static let schema = [
     "CREATE TABLE bed (id INTEGER PRIMARY KEY AUTOINCREMENT, number INTEGER UNIQUE, name TEXT, note BLOB)",
@@ -200,7 +200,7 @@ struct PushTests {
   }
 
   @Test func sendsManyRowsAndLargeBlobsInRequestsWithinTheLimits() async throws {
-    let office = try await Office(Self.schema, arguments: ["--transaction-secs", "60"])
+    let office = try await Office(Self.schema, transactionSeconds: 60)
     try await office.pull()
     try office.change(
       """
@@ -230,7 +230,7 @@ struct PushTests {
   }
 
   @Test func saysThatAPushTookTooLongForTheRemote() async throws {
-    let office = try await Office(Self.schema, arguments: ["--transaction-secs", "4"])
+    let office = try await Office(Self.schema, transactionSeconds: 4)
     try await office.pull()
     try office.change("UPDATE bed SET name = 'mine' WHERE id = 1;")
     let pullCount = Locked(0)

@@ -5,7 +5,7 @@ import Testing
 import WorkingCopy
 
 /// Seeded random changes on both sides, to different rows: what comes out is what plain SQLite makes of both.
-@Suite("Random pushes")
+@Suite("Random pushes", .serialized)
 struct RandomPushTests {
   static let schema = [
     "CREATE TABLE item (id INTEGER PRIMARY KEY AUTOINCREMENT, code TEXT UNIQUE, n INTEGER, data BLOB)",

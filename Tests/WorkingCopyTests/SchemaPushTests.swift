@@ -5,7 +5,7 @@ import Testing
 import WorkingCopy
 
 /// Definitions that were changed in the working copy, by hand and by migrations.
-@Suite("Pushing a changed schema")
+@Suite("Pushing a changed schema", .serialized)
 struct SchemaPushTests {
   static let schema = [
     "CREATE TABLE IF NOT EXISTS \"bed\" ( \"id\" integer NOT NULL PRIMARY KEY AUTOINCREMENT, \"name\" varchar NULL )",

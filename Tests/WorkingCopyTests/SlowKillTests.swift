@@ -12,7 +12,9 @@ struct SlowKillTests {
     try Bytes.write(Data(TestKeys.secondHex.utf8), to: keyFile)
     try Bytes.setMode(keyFile, 0o600)
     let result = try Subprocess.run(
-      "timeout", ["-s", "KILL", "\(Double(milliseconds) / 1000)", Executables.path("turso-sync"), command],
+      // In the foreground `timeout` waits for the end of what it has killed, and so of its locks.
+      "timeout",
+      ["--foreground", "-s", "KILL", "\(Double(milliseconds) / 1000)", Executables.path("turso-sync"), command],
       environment: [
         "DB_MODE": "seaorm_sqlite", "TURSO_DATABASE_URL": office.server.url, "TURSO_REPLICA_PATH": office.path,
         "TURSO_ENCRYPTION_KEY_FILE": keyFile,

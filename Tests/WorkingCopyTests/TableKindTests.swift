@@ -5,7 +5,7 @@ import Testing
 import WorkingCopy
 
 /// Every kind of table that SQLite has, pushed or refused by name.
-@Suite("Kinds of tables in a push")
+@Suite("Kinds of tables in a push", .serialized)
 struct TableKindTests {
   /// Pushes `change` over `schema`, beside `remoteChange`, and expects both sides to be equal.
   @discardableResult
