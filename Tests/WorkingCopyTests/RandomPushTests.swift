@@ -5,7 +5,9 @@ import Testing
 import WorkingCopy
 
 /// Seeded random changes on both sides, to different rows: what comes out is what plain SQLite makes of both.
-@Suite("Random pushes")
+///
+/// One after the other: each case has a server of its own, and servers limit the time of a transaction.
+@Suite("Random pushes", .serialized)
 struct RandomPushTests {
   static let schema = [
     "CREATE TABLE item (id INTEGER PRIMARY KEY AUTOINCREMENT, code TEXT UNIQUE, n INTEGER, data BLOB)",
