@@ -29,7 +29,7 @@ final class Office: Sendable {
     running = Locked(
       try RunningPrimary(
         store: serverFolder.file("primary-0.db"), keyFile: keyFile,
-        arguments: ["--transaction-secs", "\(transactionSeconds)"]))
+        arguments: ["--transaction-secs", "\(transactionSeconds)", "--stream-idle-secs", "20"]))
     if !sql.isEmpty { try await run(sql) }
   }
 

@@ -5,6 +5,8 @@ import Testing
 import WorkingCopy
 
 /// Seeded random changes on both sides, to different rows: what comes out is what plain SQLite makes of both.
+///
+/// One after the other: each case has a server of its own, and servers limit the time of a transaction.
 @Suite("Random pushes", .serialized)
 struct RandomPushTests {
   static let schema = [
