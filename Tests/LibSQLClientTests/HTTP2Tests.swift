@@ -157,5 +157,4 @@ final class Nginx: Sendable {
     }
   }
 
-  deinit { process.terminate() }
 }

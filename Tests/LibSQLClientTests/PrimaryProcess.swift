@@ -44,8 +44,6 @@ final class PrimaryProcess: Sendable {
     address = String(try #require(said.firstMatch(of: /http:\/\/[0-9.:]+/)).output)
   }
 
-  deinit { process.terminate() }
-
   /// A remote without token.
   func remote() throws -> Remote {
     Remote(try RemoteURL(address), tokens: .none, transport: try Transport())

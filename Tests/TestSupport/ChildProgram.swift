@@ -111,7 +111,11 @@ package final class ChildProgram: Sendable {
     sigemptyset(&noSignals)
     try check(posix_spawnattr_setsigdefault(&attributes, &allSignals))
     try check(posix_spawnattr_setsigmask(&attributes, &noSignals))
-    try check(posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK)))
+    // A group of its own, so that what the program has started ends with it.
+    try check(posix_spawnattr_setpgroup(&attributes, 0))
+    try check(
+      posix_spawnattr_setflags(
+        &attributes, Int16(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP)))
 
     var line = [settings.executableURL?.path ?? ""] + settings.arguments
     if let directory = settings.currentDirectoryURL { line = ["/usr/bin/env", "-C", directory.path] + line }
@@ -177,7 +181,9 @@ package final class ChildProgram: Sendable {
   }
 
   deinit {
-    send(SIGKILL)
+    // With the program behind `timeout`, which would go on, and hold the test's output open.
+    let identifier = processIdentifier
+    if identifier != 0 { kill(-identifier, SIGKILL) }
     waitUntilExit()
   }
 }
