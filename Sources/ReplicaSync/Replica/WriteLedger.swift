@@ -1,42 +1,21 @@
 internal import LibSQLClient
 internal import LibSQLProtocol
 
-/// Writes to the remote, each of which leaves its name in the table `_albergue_writes`, in its own transaction.
-///
-/// When an answer is lost, the name is claimed: a row with that name is inserted, with a negative time, unless there is one.
-/// Then either the write's own row is there, and it was committed; or the claim is, and a copy of the write that is still
-/// under way cannot commit any more, since its own row would be the second of that name. Looking alone would prove nothing.
+/// Writes to the remote, each of which leaves its name there (`WriteClaims`), so that a lost answer can be found out.
 struct WriteLedger: Sendable {
   private let client: HranaClient
-  private let retries: RetryPolicy
-  /// How long it is tried to find out what became of a write, in attempts. A transaction whose commit was lost is held open by
-  /// the server for some seconds, and keeps others out.
-  private static let claimCountMax = 8
+  private let claims: WriteClaims
   /// Seconds after which a name is removed by a later write. A copy of a write is not under way that long.
   private static let lifetime = 86_400
 
   init(_ remote: Remote) {
     client = HranaClient(remote)
-    retries = remote.retries
-  }
-
-  private static let create = """
-    CREATE TABLE IF NOT EXISTS _albergue_writes (id TEXT PRIMARY KEY, written_at INTEGER)
-    """
-  private static func insert(_ id: WriteID) -> Hrana.Statement {
-    Hrana.Statement(
-      .text("INSERT INTO _albergue_writes (id, written_at) VALUES (?, unixepoch())"),
-      arguments: [.text(id.description)], wantsRows: false)
+    claims = WriteClaims(client, retries: remote.retries)
   }
 
   /// Statements before those of the caller.
   private static func opening(_ id: WriteID) -> [Hrana.Statement] {
-    [
-      Hrana.Statement(.text(create), wantsRows: false),
-      Hrana.Statement(
-        .text("DELETE FROM _albergue_writes WHERE abs(written_at) < unixepoch() - \(lifetime)"), wantsRows: false),
-      insert(id),
-    ]
+    WriteClaims.opening(id.description, lifetime: lifetime)
   }
 
   /// Runs statements in one transaction and one request.
@@ -95,37 +74,11 @@ struct WriteLedger: Sendable {
 
   /// Finds out what became of a write, and makes sure that it stays so.
   func resolve<Value>(_ id: WriteID, _ cause: RemoteError) async -> WriteOutcome<Value> {
-    for attempt in 1...Self.claimCountMax {
-      do throws(RemoteError) {
-        guard try await isCommitted(id) else { return .notCommitted(cause) }
-        return .confirmed(Confirmation(value: nil, position: nil, id: id))
-      } catch {
-        // Busy is what the lost write's own transaction makes the others.
-        let isBusy = error.code == .statement && error.remoteCode?.hasPrefix("SQLITE_BUSY") == true
-        guard isBusy || error.code.isPassing || error.mayHaveRun else { break }
-        // The outcome is unknown whether the pause was cut short or not.
-        guard attempt < Self.claimCountMax, (try? await retries.clock.sleep(for: pause(attempt))) != nil else { break }
-      }
+    switch await claims.isCommitted(id.description) {
+    case true?: .confirmed(Confirmation(value: nil, position: nil, id: id))
+    case false?: .notCommitted(cause)
+    case nil: .unknown(id, cause)
     }
-    return .unknown(id, cause)
-  }
-
-  private func pause(_ attempt: Int) -> Duration {
-    min(retries.firstDelay * (1 << attempt), retries.delayMax) * (0.5 + 0.5 * retries.jitter())
-  }
-
-  /// Claims the name.
-  ///
-  /// - Returns: whether the write was there before. Doing this twice is as doing it once.
-  private func isCommitted(_ id: WriteID) async throws(RemoteError) -> Bool {
-    let claim = Hrana.Statement(
-      .text("INSERT OR IGNORE INTO _albergue_writes (id, written_at) VALUES (?, -unixepoch())"),
-      arguments: [.text(id.description)], wantsRows: false)
-    let look = Hrana.Statement(
-      .text("SELECT written_at > 0 FROM _albergue_writes WHERE id = ?"), arguments: [.text(id.description)])
-    let create = Hrana.Statement(.text(Self.create), wantsRows: false)
-    let results = try await client.executeAtomically([create, claim, look]).results
-    return results.last?.rows.first?.first == .integer(1)
   }
 }
 

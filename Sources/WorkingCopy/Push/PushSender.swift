@@ -4,9 +4,7 @@ internal import LibSQLProtocol
 
 /// Sends a push as one transaction, exactly once.
 ///
-/// The transaction writes its name into the table `_albergue_writes`. When the answer to the commit is lost, the name is
-/// claimed: a row of that name with a negative time is inserted unless there is one. Then either the push's own row is there,
-/// and it was committed, or the claim is, and it never will be. The table is that of every delegated write of this project.
+/// The transaction leaves its name at the remote, as every delegated write of this project does (`WriteClaims`).
 struct PushSender: Sendable {
   /// What became of a push.
   enum Outcome: Sendable {
@@ -18,13 +16,8 @@ struct PushSender: Sendable {
   let client: HranaClient
   let retries: RetryPolicy
 
-  /// Attempts to find out what became of a push. A transaction whose commit was lost is held open by the server for some
-  /// seconds, and keeps others out.
-  private static let claimCountMax = 8
   /// How long names are kept: 30 days.
   private static let lifetimeSeconds = 30 * 86_400
-
-  private static let create = "CREATE TABLE IF NOT EXISTS \(OwnTable.writes) (id TEXT PRIMARY KEY, written_at INTEGER)"
 
   // MARK: - Sending
 
@@ -42,7 +35,7 @@ struct PushSender: Sendable {
         try? await transaction.rollback()
         return .moved
       }
-      _ = try await transaction.execute(Self.opening(id))
+      _ = try await transaction.execute(WriteClaims.opening(id, lifetime: Self.lifetimeSeconds))
       while true {
         let statements = try await next()
         if statements.isEmpty { break }
@@ -86,18 +79,6 @@ struct PushSender: Sendable {
 
   private static func isBusy(_ error: RemoteError) -> Bool { error.remoteCode?.hasPrefix("SQLITE_BUSY") == true }
 
-  private static func opening(_ id: String) -> [Hrana.Statement] {
-    [
-      Hrana.Statement(.text(create), wantsRows: false),
-      Hrana.Statement(
-        .text("DELETE FROM \(OwnTable.writes) WHERE abs(written_at) < unixepoch() - \(lifetimeSeconds)"),
-        wantsRows: false),
-      Hrana.Statement(
-        .text("INSERT INTO \(OwnTable.writes) (id, written_at) VALUES (?, unixepoch())"), arguments: [.text(id)],
-        wantsRows: false),
-    ]
-  }
-
   private func run(_ statements: [PushStatement], in transaction: RemoteTransaction) async throws {
     let results: [Hrana.StatementResult]
     do {
@@ -124,24 +105,7 @@ struct PushSender: Sendable {
   ///
   /// - Throws: ``WorkingCopyError`` `.unknownOutcome` when the remote cannot be asked.
   func isCommitted(_ id: String) async throws -> Bool {
-    let create = Hrana.Statement(.text(Self.create), wantsRows: false)
-    let claim = Hrana.Statement(
-      .text("INSERT OR IGNORE INTO \(OwnTable.writes) (id, written_at) VALUES (?, -unixepoch())"),
-      arguments: [.text(id)], wantsRows: false)
-    let look = Hrana.Statement(
-      .text("SELECT written_at > 0 FROM \(OwnTable.writes) WHERE id = ?"), arguments: [.text(id)])
-    for attempt in 1...Self.claimCountMax {
-      do throws(RemoteError) {
-        let results = try await client.executeAtomically([create, claim, look]).results
-        return results.last?.rows.first?.first == .integer(1)
-      } catch {
-        guard Self.isBusy(error) || error.code.isPassing || error.mayHaveRun, attempt < Self.claimCountMax else {
-          break
-        }
-        let pause = min(retries.firstDelay * (1 << attempt), retries.delayMax) * (0.5 + 0.5 * retries.jitter())
-        guard (try? await retries.clock.sleep(for: pause)) != nil else { break }
-      }
-    }
+    if let isCommitted = await WriteClaims(client, retries: retries).isCommitted(id) { return isCommitted }
     throw WorkingCopyError(
       .unknownOutcome, "the remote cannot be asked whether the push was committed",
       hint: "push again when it can be reached: it is asked first, and nothing is sent twice")

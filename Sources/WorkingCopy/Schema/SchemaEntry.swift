@@ -1,4 +1,5 @@
 internal import EncryptedStorage
+internal import LibSQLClient
 
 /// A row of `sqlite_schema` that has text and belongs to the user. Source: https://www.sqlite.org/schematab.html
 struct SchemaEntry: Sendable, Hashable {
@@ -40,7 +41,7 @@ enum OwnTable {
   /// In the working copy: what it was made from.
   static let record = "_albergue_copy"
   /// In the remote: the pushes that were committed.
-  static let writes = "_albergue_writes"
+  static let writes = WriteClaims.table
 
   static let all: Set<String> = [record, writes]
 }
