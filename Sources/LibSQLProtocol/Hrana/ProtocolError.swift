@@ -44,3 +44,26 @@ extension Hrana.ProtocolError: JSONCoded {
     writer.raw("}")
   }
 }
+
+extension Hrana {
+  /// `{"error": …}`: why a server did not serve a request at all, as sqld says it.
+  package struct RefusalBody: Sendable, Equatable {
+    package let error: String
+
+    package init(_ error: String) { self.error = error }
+
+    /// The body, without a newline.
+    package func encoded() -> [UInt8] {
+      var writer = JSONWriter()
+      writer.raw(#"{"error":"#)
+      writer.string(error)
+      writer.raw("}")
+      return writer.bytes
+    }
+  }
+}
+
+extension Hrana.ProtocolError {
+  /// `{"message": …, "code": …}` as a body of its own, without a newline.
+  package func encoded() -> [UInt8] { JSONWriter.encode(self) }
+}

@@ -14,8 +14,7 @@ struct HTTPFailure: Error, HTTPResponseError {
   init(_ status: HTTPResponse.Status, _ error: Hrana.ProtocolError) {
     self.status = status
     message = error.message
-    // As the protocol writes an error, without the name that it has inside a result.
-    body = Array("{\"message\":\(Self.quoted(error.message)),\"code\":\(Self.quoted(error.code))}".utf8)
+    body = error.encoded()
     closesConnection = false
   }
 
@@ -23,7 +22,7 @@ struct HTTPFailure: Error, HTTPResponseError {
   init(_ status: HTTPResponse.Status, _ message: String, closesConnection: Bool = false) {
     self.status = status
     self.message = message
-    body = Array("{\"error\":\(Self.quoted(message))}".utf8)
+    body = Hrana.RefusalBody(message).encoded()
     self.closesConnection = closesConnection
   }
 
@@ -33,20 +32,6 @@ struct HTTPFailure: Error, HTTPResponseError {
     var headers: HTTPFields = [.contentType: "application/json"]
     if closesConnection { headers[.connection] = "close" }
     return Response(status: status, headers: headers, body: .init(byteBuffer: ByteBuffer(bytes: body)))
-  }
-
-  private static func quoted(_ text: String) -> String {
-    var result = "\""
-    for scalar in text.unicodeScalars {
-      switch scalar {
-      case "\"": result += "\\\""
-      case "\\": result += "\\\\"
-      case _ where scalar.value < 32:
-        result += "\\u00" + (scalar.value < 16 ? "0" : "") + String(scalar.value, radix: 16)
-      default: result.unicodeScalars.append(scalar)
-      }
-    }
-    return result + "\""
   }
 }
 

@@ -1,5 +1,4 @@
 internal import EncryptedStorage
-internal import FoundationEssentials
 internal import HTTPTypes
 internal import Hummingbird
 internal import LibSQLProtocol
@@ -46,11 +45,7 @@ struct ReplicationFailure: Error {
   }
 
   /// `{"error":"…"}` with the status.
-  var response: Response {
-    struct Object: Encodable { let error: String }
-    let body = (try? JSONEncoder().encode(Object(error: message))).map { ByteBuffer(bytes: $0) } ?? ByteBuffer()
-    return Response(status: status, headers: [.contentType: "application/json"], body: ResponseBody(byteBuffer: body))
-  }
+  var response: Response { HTTPFailure(status, message).response }
 
   /// The same as the status of a gRPC call.
   var callResponse: Response { Self.response(GRPCStatus(code, message: message)) }

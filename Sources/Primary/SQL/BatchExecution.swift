@@ -94,13 +94,9 @@ final class BatchExecution {
     return event
   }
 
-  /// A statement that was interrupted because its transaction is over takes the transaction with it.
   private func failure(_ failure: StatementFailure) -> Hrana.ProtocolError {
-    guard failure.stop == .time, clock.isOver else { return SQLFailure.error(failure) }
     current?.statement.end()
-    session.rollBackForClient()
-    clock.lose()
-    return SQLFailure.transactionTimeout
+    return session.tell(failure, &clock)
   }
 
   private func fail(_ error: Hrana.ProtocolError) -> Event {
@@ -166,6 +162,17 @@ extension Session {
       _ = try statement.step()
     } catch { return false }
     return !isInTransaction
+  }
+}
+
+extension Session {
+  /// What the client is told about a statement that failed and has been ended. One that was interrupted because its
+  /// transaction is over takes the transaction with it.
+  func tell(_ failure: StatementFailure, _ clock: inout TransactionClock) -> Hrana.ProtocolError {
+    guard failure.stop == .time, clock.isOver else { return SQLFailure.error(failure) }
+    rollBackForClient()
+    clock.lose()
+    return SQLFailure.transactionTimeout
   }
 }
 

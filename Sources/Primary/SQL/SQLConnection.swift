@@ -144,9 +144,7 @@ actor SQLConnection {
         while try statement.step() {}
       } catch {
         statement.end()
-        guard error.stop == .time, clock.isOver else { throw ClientError(error) }
-        loseTransaction()
-        throw ClientError(SQLFailure.transactionTimeout)
+        throw ClientError(session.tell(error, &clock))
       }
       statement.end()
       clock.note(isAutocommit: !session.isInTransaction)
