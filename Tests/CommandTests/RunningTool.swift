@@ -96,11 +96,4 @@ final class RunningTool {
     process.waitUntilExit()
     return process.terminationReason == .exit ? process.terminationStatus : 128 + process.terminationStatus
   }
-
-  deinit {
-    if process.isRunning {
-      send(SIGKILL)
-      process.waitUntilExit()
-    }
-  }
 }

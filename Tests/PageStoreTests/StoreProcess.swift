@@ -93,11 +93,4 @@ final class StoreProcess: Sendable {
     guard !wasKilled, process.terminationReason != .exit || process.terminationStatus != 0 else { return nil }
     return "status \(process.terminationStatus): \(String(decoding: try Bytes.read(errors), as: UTF8.self))"
   }
-
-  deinit {
-    if process.isRunning {
-      Glibc.kill(process.processIdentifier, SIGKILL)
-      process.waitUntilExit()
-    }
-  }
 }

@@ -101,12 +101,4 @@ final class ProxyProcess {
     try #require(owned.status == 0, "\(owned.errors)")
     return ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
   }
-
-  deinit {
-    // It has no state; and it inherits the signals that threads of this process block.
-    let children = "/proc/\(process.processIdentifier)/task/\(process.processIdentifier)/children"
-    let text = String(decoding: FileManager.default.contents(atPath: children) ?? Data(), as: UTF8.self)
-    if let child = text.split(separator: " ").first.flatMap({ Int32($0) }) { kill(child, SIGKILL) }
-    process.waitUntilExit()
-  }
 }

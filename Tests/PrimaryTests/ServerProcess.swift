@@ -4,11 +4,7 @@ import Testing
 
 /// The built `albergue-primary`, run the way a user runs it: on loopback, on a port that the system chooses.
 final class ServerProcess {
-  /// Where the build puts the executables: beside the running test bundle.
-  static let folder: String = {
-    let program = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
-    return (program as NSString).deletingLastPathComponent
-  }()
+  static var folder: String { Executables.folder }
 
   /// `http://127.0.0.1:PORT`.
   let url: String

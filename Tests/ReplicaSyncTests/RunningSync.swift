@@ -44,9 +44,4 @@ final class RunningSync: Sendable {
     process.waitUntilExit()
     return process.terminationReason == .exit ? process.terminationStatus : 128 + process.terminationStatus
   }
-
-  deinit {
-    send(SIGKILL)
-    process.waitUntilExit()
-  }
 }
