@@ -19,6 +19,7 @@ let package = Package(
     .library(name: "EncryptedStorage", targets: ["EncryptedStorage", "EncryptionKeys"]),
     .library(
       name: "ReplicaSync", targets: ["ReplicaSync", "LibSQLClient", "PageStore", "EncryptedStorage", "EncryptionKeys"]),
+    .library(name: "Migrations", targets: ["Migrations", "EncryptedStorage", "EncryptionKeys"]),
     .executable(name: "albergue-crypt", targets: ["albergue-crypt"]),
     .executable(name: "albergue-primary", targets: ["albergue-primary"]),
     .executable(name: "turso-sync", targets: ["turso-sync"]),
@@ -88,6 +89,11 @@ let package = Package(
       name: "ReplicaSync",
       dependencies: ["LibSQLClient", "LibSQLProtocol", "PageStore", "EncryptedStorage", "EncryptionKeys"],
       swiftSettings: memorySafe),
+    .target(
+      name: "Migrations",
+      dependencies: ["EncryptedStorage", "COpenSSL"],
+      swiftSettings: memorySafe),
+    .target(name: "HostelMigrations", dependencies: ["Migrations"], swiftSettings: memorySafe),
     .target(
       name: "Primary",
       dependencies: [

@@ -1,0 +1,125 @@
+public import EncryptedStorage
+
+/// An encrypted database file.
+public struct LocalDatabase: MigrationDatabase {
+  private let connection: Connection
+  /// False: nobody but programs on this machine reaches it.
+  public var isRemote: Bool { false }
+
+  /// A database on a connection, which belongs to it from now on: it sets `foreign_keys`.
+  public init(_ connection: Connection) { self.connection = connection }
+
+  /// Opens a file.
+  ///
+  /// - Parameters:
+  ///   - isChanging: whether anything will be written.
+  ///   - factory: without a mount of page stores, since a replica is changed through its remote only.
+  /// - Throws: `EncryptedStorageError`; ``MigrationError`` `.usage`, `.missingFile`.
+  public static func open(
+    _ file: DatabaseFile, isChanging: Bool, factory: ConnectionFactory
+  ) async throws -> LocalDatabase {
+    guard !isChanging || file.mode != .readOnly else {
+      throw MigrationError(.usage, "the address says mode=ro, and this writes", hint: "use mode=rw")
+    }
+    do {
+      return LocalDatabase(try await factory.open(file.path, isChanging ? .writer : .reader))
+    } catch let error as EncryptedStorageError {
+      switch error.code {
+      case .missing where file.mode == .readWriteCreate:
+        return LocalDatabase(try await factory.create(file.path))
+      case .missing:
+        throw MigrationError(
+          .missingFile, "open \(file.path): there is no such file",
+          hint: "make an encrypted one: add ?mode=rwc to the address, or use albergue-crypt init")
+      case .pageStore:
+        throw MigrationError(
+          .invalidScript, "open \(file.path): a replica, which is written through its remote only",
+          hint: "migrate the remote; or make a working copy, with DB_MODE=seaorm_sqlite and turso-sync pull")
+      default: throw error
+      }
+    }
+  }
+
+  /// Closes the file.
+  public func close() async { await connection.close() }
+
+  /// See ``MigrationDatabase/state()``.
+  public func state() async throws -> DatabaseState {
+    try await connection.run { session in try session.transaction(.deferred) { try Self.state(of: $0) } }
+  }
+
+  /// See ``MigrationDatabase/apply(_:)``.
+  ///
+  /// The transaction is immediate: it waits for other writers up to the factory's busy timeout, then nothing changes
+  /// between the look at the tracker and the commit.
+  /// - Throws: `EncryptedStorageError` `.busy` when another writer takes longer.
+  public func apply(_ change: DatabaseChange) async throws -> ChangeOutcome {
+    try await connection.run { session in
+      // Without effect within a transaction, hence before it. Source: https://www.sqlite.org/pragma.html#pragma_foreign_keys
+      let setting = change.turnsForeignKeysOff ? "OFF" : "ON"
+      try session.execute("PRAGMA foreign_keys=\(setting)")
+      guard try session.value("PRAGMA foreign_keys") == .integer(change.turnsForeignKeysOff ? 0 : 1) else {
+        throw EncryptedStorageError(
+          .cipherUnavailable, operation: "migrate", file: session.path, detail: "foreign_keys=\(setting) did not take")
+      }
+      return try session.transaction(.immediate) { session in try Self.run(change, session) }
+    }
+  }
+
+  private static func run(_ change: DatabaseChange, _ session: Session) throws -> ChangeOutcome {
+    guard try applied(session).map(\.version) == change.expected else { return .superseded }
+    for statement in Tracker.creation { try session.execute(statement.sql) }
+    if let script = change.script {
+      let before = change.turnsForeignKeysOff ? try ForeignKeyViolations(of: session) : nil
+      for statement in script.statements { try run(statement, of: script, session) }
+      if let before { try ForeignKeyViolations(of: session).check(against: before, script) }
+    }
+    for edit in change.edits {
+      for statement in Tracker.statements(for: edit) { try session.execute(statement.sql, statement.values) }
+    }
+    return .applied
+  }
+
+  private static func run(
+    _ statement: MigrationScript.Statement, of script: MigrationScript, _ session: Session
+  ) throws {
+    do { try session.execute(statement.sql) } catch {
+      guard [.statement, .constraint, .denied].contains(error.code) else { throw error }
+      throw MigrationError(
+        .failed, "\(script.place(of: statement)): \(error.detail)",
+        hint: error.code == .denied
+          ? "migrations cannot touch keys, other files, or the settings that keep the file encrypted"
+          : "nothing of this migration was kept; correct the script")
+    }
+    // An ON CONFLICT ROLLBACK clause ends the transaction by itself, and what follows would run without one.
+    guard session.isInTransaction else {
+      throw MigrationError(
+        .failed, "\(script.place(of: statement)): ended the transaction of its migration",
+        hint: "nothing of this migration was kept; leave ROLLBACK out of conflict clauses")
+    }
+  }
+
+  private static func state(of session: Session) throws -> DatabaseState {
+    let objects = try session.query(SchemaObject.listing) { row -> SchemaObject? in
+      guard let kind = row[0].text.flatMap(SchemaObject.Kind.init), let name = row[1].text else { return nil }
+      return SchemaObject(kind: kind, name: name, isVirtual: row[2] == .integer(1))
+    }
+    return DatabaseState(applied: try applied(session), objects: objects.compactMap(\.self))
+  }
+
+  /// What the tracker says; nothing when there is none.
+  private static func applied(_ session: Session) throws -> [DatabaseState.Applied] {
+    guard try exists(Tracker.table, session) else { return [] }
+    let rows = try session.query(Tracker.appliedListing) { ($0[0].text ?? "", $0[1].integer ?? 0) }
+    guard try exists(Tracker.checksumTable, session) else { return DatabaseState.join(rows, []) }
+    let checksums = try session.query(Tracker.checksumListing) { row in
+      (row[0].text ?? "", row[1].integer ?? 0, row[2].text ?? "")
+    }
+    return DatabaseState.join(rows, checksums)
+  }
+
+  private static func exists(_ table: String, _ session: Session) throws -> Bool {
+    try session.value("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?", [.text(table)])
+      == .integer(1)
+  }
+}
