@@ -21,6 +21,7 @@ let package = Package(
       name: "ReplicaSync", targets: ["ReplicaSync", "LibSQLClient", "PageStore", "EncryptedStorage", "EncryptionKeys"]),
     .library(name: "Migrations", targets: ["Migrations", "EncryptedStorage", "EncryptionKeys"]),
     .executable(name: "albergue-crypt", targets: ["albergue-crypt"]),
+    .executable(name: "albergue-migration", targets: ["albergue-migration"]),
     .executable(name: "albergue-primary", targets: ["albergue-primary"]),
     .executable(name: "turso-sync", targets: ["turso-sync"]),
   ],
@@ -134,6 +135,13 @@ let package = Package(
         "EncryptionKeys",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: strict),
+    .executableTarget(
+      name: "albergue-migration",
+      dependencies: [
+        "CommandSupport", "HostelMigrations", "Migrations", "EncryptedStorage",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
     .executableTarget(

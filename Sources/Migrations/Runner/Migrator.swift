@@ -76,32 +76,39 @@ public struct Migrator: Sendable {
 
   /// Takes everything back, then applies everything.
   ///
+  /// - Returns: the versions that were applied.
   /// - Throws: as ``up(_:)`` and ``down(_:)``.
-  public func refresh() async throws {
+  @discardableResult
+  public func refresh() async throws -> [String] {
     try await database.withLease {
       try await run(.down, count: nil)
-      try await run(.up, count: nil)
+      return try await run(.up, count: nil)
     }
   }
 
   /// Takes everything back, then drops the tracker.
   ///
+  /// - Returns: the versions that were taken back.
   /// - Throws: as ``down(_:)``.
-  public func reset() async throws {
+  @discardableResult
+  public func reset() async throws -> [String] {
     try await database.withLease {
-      try await run(.down, count: nil)
+      let rolledBack = try await run(.down, count: nil)
       let change = DatabaseChange(expected: [], script: nil, turnsForeignKeysOff: false, edits: [.dropTables])
       guard try await database.apply(change) == .applied else { throw Self.restless }
+      return rolledBack
     }
   }
 
   /// Drops every table and view, whoever made it, then applies everything. Tables of this project that are about the file
   /// itself, and those of a server, stay: ``KeptTable``.
   ///
+  /// - Returns: the versions that were applied.
   /// - Throws: as ``up(_:)``. Nothing is dropped when the tables cannot all be dropped.
-  public func fresh() async throws {
+  @discardableResult
+  public func fresh() async throws -> [String] {
     try allow(isDestructive: true, "fresh drops every table")
-    try await database.withLease {
+    return try await database.withLease {
       try report(.disablingForeignKeys)
       try report(.disabledForeignKeys)
       let state = try await database.state()
@@ -114,7 +121,7 @@ public struct Migrator: Sendable {
       for object in objects { try report(.dropped(object)) }
       try report(.restoringForeignKeys)
       try report(.restoredForeignKeys)
-      try await run(.up, count: nil)
+      return try await run(.up, count: nil)
     }
   }
 
