@@ -43,6 +43,8 @@ extension MigrationError {
     public static let invalidScript = Code("invalid-script", 65)
     /// A statement of a migration failed; nothing of the migration was kept (65).
     public static let failed = Code("failed", 65)
+    /// The file is a replica, which is changed through its remote only (65).
+    public static let replica = Code("replica", 65)
     /// The migration would leave rows whose parents are missing; nothing of it was kept (65).
     public static let brokenReferences = Code("broken-references", 65)
     /// A migration that is applied is not among the known ones (66).

@@ -53,6 +53,19 @@ struct ConcurrencyTests {
     try work.expectSound()
   }
 
+  @Test func makeOneFileAndApplyEachMigrationOnce() throws {
+    let work = try prepare()
+    let processes = try (0..<4).map { try start(work, ["up", "-u", Workshop.creatingURL], $0) }
+    for process in processes {
+      process.waitUntilExit()
+      let errors = try output(work, 4, "err")
+      #expect(process.terminationStatus == 0, "\(errors)")
+    }
+    #expect(try output(work, 4).matches(of: /has been applied/).count == 19)
+    #expect(try work.lines("SELECT version FROM run ORDER BY 1;") == (1...8).map(String.init))
+    try work.expectSound()
+  }
+
   @Test func takeEachMigrationBackOnce() throws {
     let work = try prepare()
     try work.succeed("up")
