@@ -82,6 +82,23 @@ struct ConcurrencyTests {
     try work.expectSound()
   }
 
+  /// What one builds on, the other drops: one of them stops, and says so.
+  @Test func thatContradictEachOtherStop() throws {
+    let work = try prepare()
+    let lines = [["fresh"], ["fresh"], ["down", "-n", "30"], ["up"]]
+    let processes = try lines.enumerated().map { try start(work, $0.element, $0.offset) }
+    for process in processes {
+      process.waitUntilExit()
+      let errors = try output(work, lines.count, "err")
+      #expect([0, 75].contains(process.terminationStatus), "\(errors)")
+    }
+    try work.expectSound()
+    try work.succeed("up")
+    #expect(try work.versions().count == 19)
+    #expect(try work.lines("SELECT version FROM run ORDER BY 1;") == (1...8).map(String.init))
+    try work.expectSound()
+  }
+
   @Test func waitForAWriterOnlySoLong() async throws {
     let work = try prepare()
     try work.succeed("up", "-n", "2")
