@@ -160,6 +160,11 @@ let package = Package(
       path: "Tests/StoreBenchmark",
       swiftSettings: strict),
     .executableTarget(
+      name: "sync-benchmark",
+      dependencies: ["CSQLCipher", "ReplicaSync", "LibSQLClient", "PageStore", "EncryptedStorage", "EncryptionKeys"],
+      path: "Tests/SyncBenchmark",
+      swiftSettings: strict),
+    .executableTarget(
       name: "store-workload",
       dependencies: ["PageStore", "EncryptedStorage", "EncryptionKeys", "TestSupport"],
       path: "Tests/StoreWorkload",
