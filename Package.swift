@@ -92,7 +92,7 @@ let package = Package(
       swiftSettings: memorySafe),
     .target(
       name: "Migrations",
-      dependencies: ["EncryptedStorage", "COpenSSL"],
+      dependencies: ["EncryptedStorage", "EncryptionKeys", "COpenSSL"],
       swiftSettings: memorySafe),
     .target(name: "HostelMigrations", dependencies: ["Migrations"], swiftSettings: memorySafe),
     .target(
@@ -123,7 +123,8 @@ let package = Package(
     .executableTarget(
       name: "albergue-crypt",
       dependencies: [
-        "CommandSupport", "Verification", "PageStore", "EncryptedStorage", "EncryptionKeys",
+        "CommandSupport", "Verification", "ReplicaSync", "LibSQLClient", "PageStore", "EncryptedStorage",
+        "EncryptionKeys",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -173,6 +174,11 @@ let package = Package(
       path: "Tests/StoreBenchmark",
       swiftSettings: strict),
     .executableTarget(
+      name: "sync-benchmark",
+      dependencies: ["CSQLCipher", "ReplicaSync", "LibSQLClient", "PageStore", "EncryptedStorage", "EncryptionKeys"],
+      path: "Tests/SyncBenchmark",
+      swiftSettings: strict),
+    .executableTarget(
       name: "store-workload",
       dependencies: ["PageStore", "EncryptedStorage", "EncryptionKeys", "TestSupport"],
       path: "Tests/StoreWorkload",
@@ -215,7 +221,7 @@ let package = Package(
       dependencies: [
         "ReplicaSync", "LibSQLClient", "LibSQLProtocol", "PageStore", "EncryptedStorage", "EncryptionKeys",
         "TestSupport",
-        "albergue-primary", "turso-sync",
+        "albergue-crypt", "albergue-primary", "turso-sync",
       ],
       exclude: ["Servers"],
       swiftSettings: strict),

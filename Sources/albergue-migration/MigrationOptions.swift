@@ -73,23 +73,21 @@ struct DatabaseOptions: ParsableArguments {
     isChanging: Bool, allowsDestruction: Bool = false, reportsEvents: Bool = true,
     _ body: @Sendable (Migrator) async throws -> Result
   ) async throws -> Result {
-    try await Failures.translated {
-      let catalog = try catalog.catalog()
-      let file = try DatabaseFile(url: try address())
-      let database = try await LocalDatabase.open(file, isChanging: isChanging, factory: try factory())
-      var settings = Migrator.Settings()
-      settings.allowsDestruction = allowsDestruction
-      let log = RunLog(isQuiet: json, isVerbose: verbose, catalog: catalog)
-      let outcome: Swift.Result<Result, any Error>
-      do {
-        outcome = .success(
-          try await body(Migrator(catalog, on: database, settings: settings) { if reportsEvents { try log.note($0) } }))
-      } catch {
-        outcome = .failure(error)
-      }
-      await database.close()
-      return try outcome.get()
+    let catalog = try catalog.catalog()
+    let file = try DatabaseFile(url: try address())
+    let database = try await LocalDatabase.open(file, isChanging: isChanging, factory: try factory())
+    var settings = Migrator.Settings()
+    settings.allowsDestruction = allowsDestruction
+    let log = RunLog(isQuiet: json, isVerbose: verbose, catalog: catalog)
+    let outcome: Swift.Result<Result, any Error>
+    do {
+      outcome = .success(
+        try await body(Migrator(catalog, on: database, settings: settings) { if reportsEvents { try log.note($0) } }))
+    } catch {
+      outcome = .failure(error)
     }
+    await database.close()
+    return try outcome.get()
   }
 
   /// Without a mount of page stores: a replica is changed through its remote.
