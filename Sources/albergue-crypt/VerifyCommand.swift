@@ -11,6 +11,10 @@ struct VerifyCommand: AsyncParsableCommand {
     discussion: """
       Of a page store, also its state, that it holds every page of its image and no other, and the structure of the \
       database inside. A store whose first pull has not finished is not damaged.
+
+      Examples:
+        albergue-crypt verify --keyring keys hostel.db
+        albergue-crypt verify --quick --json --keyring keys *.db
       """)
 
   @Argument(help: "Files to verify.", completion: .file())

@@ -1,11 +1,13 @@
 #!/bin/sh
 # Makes sure that the system packages are there. Quick (no apt run, no network) when nothing is missing.
 #
-#   system-packages.sh --for build|test|bench|taskw [--check] [--packages-only]
+#   system-packages.sh --for build|test|bench|taskw|bare [--check] [--packages-only]
 #
 #   --for build       libraries and pkg-config for `swift build`, git, and a Swift toolchain (only checked)
-#   --for test        the same, and what tests and quickstart use: sqlcipher command line, strace, binutils, python3 with venv
+#   --for test        the same, and what tests and quickstart use: sqlcipher command line, strace, binutils,
+#                     groff, openssl, systemd's programs, python3 with venv
 #   --for bench       what benchmarks use besides: wrk
+#   --for bare        what makes minimal systems: debootstrap
 #   --for taskw       python3 with venv only
 #   --check           report what is missing, install nothing
 #   --packages-only   do not look for a Swift toolchain (for root, whose PATH may lack it)
@@ -25,7 +27,7 @@ swift_needed=6.2
 backports_file=/etc/apt/sources.list.d/albergue-backports.sources
 
 usage() {
-  fail 64 "$1" "usage: system-packages.sh --for build|test|bench|taskw [--check] [--packages-only]"
+  fail 64 "$1" "usage: system-packages.sh --for build|test|bench|taskw|bare [--check] [--packages-only]"
 }
 
 purpose='' arguments='' check_only='' want_swift=yes
@@ -34,9 +36,9 @@ terminal=''
 while [ $# -gt 0 ]; do
   case $1 in
     --for)
-      [ $# -ge 2 ] || usage "--for needs build, test, bench or taskw"
+      [ $# -ge 2 ] || usage "--for needs build, test, bench, taskw or bare"
       case $2 in
-        build | test | bench | taskw) purpose="$purpose $2" arguments="$arguments --for $2" ;;
+        build | test | bench | taskw | bare) purpose="$purpose $2" arguments="$arguments --for $2" ;;
         *) usage "unknown purpose '$2' after --for" ;;
       esac
       shift
@@ -61,9 +63,12 @@ else
 fi
 if wants test; then
   sqlcipher_packages="$sqlcipher_packages sqlcipher"
-  # strace and binutils (nm, readelf): what a process writes, and what it is linked with.
-  packages="$packages strace binutils curl"
+  # strace and binutils (nm, readelf): what a process writes, and what it is linked with. groff-base and systemd's
+  # programs read what we write for them.
+  packages="$packages strace binutils curl groff-base openssl"
 fi
+# Minimal systems in folders.
+if wants bare; then packages="$packages debootstrap debian-archive-keyring ca-certificates"; fi
 # A load over HTTP.
 if wants bench; then packages="$packages wrk"; fi
 if wants taskw; then packages="$packages ca-certificates"; fi
@@ -104,6 +109,9 @@ look() {
   for command in $commands; do
     command -v "$command" >/dev/null 2>&1 || missing="$missing $command"
   done
+  if wants test; then
+    command -v systemd-analyze >/dev/null 2>&1 || missing="$missing systemd"
+  fi
   if wants test || wants taskw; then
     # Asked of Python itself: a Python from elsewhere needs no Debian package, Debian's needs python3-venv.
     python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3 python3-venv"

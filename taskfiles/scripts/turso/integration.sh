@@ -5,6 +5,7 @@
 #   integration.sh remote NAME   C and D, with a database NAME at Turso that is made for it and destroyed after it;
 #                                says SKIPPED, and ends with 0, without TURSO_API_TOKEN or TURSO_TEST_REMOTE=yes
 #   integration.sh name          prints a NAME: TURSO_TEST_DB_PREFIX, the time, a number
+#   integration.sh wanted        whether `remote` would do anything: 0 or 1
 #   integration.sh end NAME      destroys NAME if it is still there
 #
 #   A  migrations: all up, tables, indexes, seed            C  migrate-remote, and the schema as the remote tells it
@@ -19,7 +20,7 @@ scripts=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 root=$(CDPATH='' cd -- "$scripts/../.." && pwd)
 . "$scripts/lib/messages.sh"
 
-usage="usage: integration.sh local | remote NAME | name | end NAME"
+usage="usage: integration.sh local | remote NAME | name | wanted | end NAME"
 where=${1:-} database=${2:-}
 has_token=''
 [ -z "${TURSO_API_TOKEN:-}${TURSO_PLATFORM_TOKEN:-}${TURSO_API_TOKEN_FILE:-}" ] || has_token=yes
@@ -37,6 +38,10 @@ case $where in
   name)
     printf '%s%s-%s\n' "${TURSO_TEST_DB_PREFIX:-albergue-ci-}" "$(date +%s)" "$$"
     exit 0
+    ;;
+  wanted)
+    [ -n "$has_token" ] && exit 0
+    exit 1
     ;;
   end)
     [ -n "$has_token" ] || exit 0
@@ -61,14 +66,17 @@ server='' made='' running=''
 clean_up() {
   result=$?
   trap '' HUP INT TERM
-  [ -z "$running" ] || kill -TERM -- "-$running" 2>/dev/null || true
+  [ -z "$running" ] || kill -TERM "-$running" 2>/dev/null || true
   if [ -n "$server" ]; then
     kill -TERM "$server" 2>/dev/null || true
-    # It rolls back and ends; one that does not is no reason to stay.
-    (sleep 10 && kill -KILL "$server") >/dev/null 2>&1 &
-    watch=$!
+    # It rolls back and ends, in seconds at most.
+    waited=0
+    while kill -0 "$server" 2>/dev/null && [ "$waited" -lt 100 ]; do
+      waited=$((waited + 1))
+      sleep 0.1
+    done
+    kill -KILL "$server" 2>/dev/null || true
     wait "$server" 2>/dev/null || true
-    kill "$watch" 2>/dev/null || true
   fi
   if [ -n "$made" ]; then
     sh "$scripts/turso/database.sh" destroy "$database" --if-there || {
