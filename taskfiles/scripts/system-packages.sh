@@ -56,7 +56,8 @@ wants() { case " $purpose " in *" $1 "*) return 0 ;; *) return 1 ;; esac }
 sqlcipher_packages='' packages='' commands=''
 if wants build || wants test; then
   sqlcipher_packages="libsqlcipher-dev"
-  packages="libcurl4-openssl-dev libssl-dev ca-certificates"
+  # The last four are the Swift toolchain's own: it comes as an archive, and says what it lacks one library at a time.
+  packages="libcurl4-openssl-dev libssl-dev ca-certificates g++ libncurses6 libxml2 zlib1g-dev"
   commands="pkg-config git"
 else
   want_swift=''
@@ -73,13 +74,18 @@ if wants bare; then packages="$packages debootstrap debian-archive-keyring ca-ce
 if wants bench; then packages="$packages wrk"; fi
 if wants taskw; then packages="$packages ca-certificates"; fi
 
+# ask_swift: sets swift_version; status 1 if there is no answer.
+ask_swift() {
+  swift_says=$(swift --version 2>&1 </dev/null || true)
+  swift_version=$(printf '%s\n' "$swift_says" | sed -n 's/.*Swift version \([0-9][0-9.]*\).*/\1/p' | head -n 1)
+  [ -n "$swift_version" ]
+}
+
 check_swift() {
   command -v swift >/dev/null 2>&1 ||
     fail 69 "no Swift toolchain: 'swift' is not on PATH" \
       "install Swift $swift_needed or newer from swift.org/install/linux, then put its usr/bin on PATH"
-  swift_says=$(swift --version 2>&1 </dev/null || true)
-  swift_version=$(printf '%s\n' "$swift_says" | sed -n 's/.*Swift version \([0-9][0-9.]*\).*/\1/p' | head -n 1)
-  [ -n "$swift_version" ] ||
+  ask_swift ||
     fail 69 "'$(command -v swift)' is not a working Swift toolchain; it says: ${swift_says:-nothing}" \
       "install the packages the toolchain itself needs, or the toolchain anew (swift.org/install/linux lists both)"
   version_at_least "$swift_version" "$swift_needed" ||
@@ -214,15 +220,25 @@ Debian 13 or newer, Ubuntu 25.10 or newer), or install libsqlcipher-dev and sqlc
   install_packages -t "$suite" $missing_sqlcipher
 }
 
-[ -z "$want_swift" ] || check_swift
+has_apt=''
+if command -v dpkg-query >/dev/null 2>&1 && command -v apt-get >/dev/null 2>&1; then has_apt=yes; fi
 
-if ! command -v dpkg-query >/dev/null 2>&1 || ! command -v apt-get >/dev/null 2>&1; then
-  fail 69 "this system has no dpkg and apt, so its packages cannot be checked or installed here" \
-    "Debian 12 or 13 or Ubuntu is expected. Elsewhere install by hand: SQLCipher $sqlcipher_needed or newer with headers, \
-libcurl and OpenSSL 3 with headers, pkg-config, git, the sqlcipher command line, strace, binutils, python3 with venv; then run swift build"
+# A toolchain that does not start may lack libraries that are installed below; then it is asked again.
+ask_again=''
+if [ -n "$want_swift" ]; then
+  if [ -n "$has_apt" ] && command -v swift >/dev/null 2>&1 && ! ask_swift; then ask_again=yes; else check_swift; fi
 fi
 
-look && exit 0
+if [ -z "$has_apt" ]; then
+  fail 69 "this system has no dpkg and apt, so its packages cannot be checked or installed here" \
+    "Debian 12 or 13 or Ubuntu is expected. Elsewhere install by hand: SQLCipher $sqlcipher_needed or newer with headers, \
+libcurl and OpenSSL 3 with headers, pkg-config, git, g++, the sqlcipher command line, strace, binutils, python3 with venv; then run swift build"
+fi
+
+if look; then
+  [ -z "$ask_again" ] || check_swift
+  exit 0
+fi
 [ -z "$check_only" ] ||
   fail 69 "system packages are missing or too old:$missing$missing_sqlcipher" "run ./taskw deps:judges (to build only: ./taskw deps:install)"
 
@@ -237,3 +253,4 @@ update
 
 look || fail 69 "still missing after the installation:$missing$missing_sqlcipher" \
   "see apt's messages above; 'apt-cache policy$missing$missing_sqlcipher' shows what apt would choose"
+[ -z "$ask_again" ] || check_swift
