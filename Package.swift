@@ -116,7 +116,8 @@ let package = Package(
     .executableTarget(
       name: "albergue-crypt",
       dependencies: [
-        "CommandSupport", "Verification", "PageStore", "EncryptedStorage", "EncryptionKeys",
+        "CommandSupport", "Verification", "ReplicaSync", "LibSQLClient", "PageStore", "EncryptedStorage",
+        "EncryptionKeys",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -201,7 +202,7 @@ let package = Package(
       dependencies: [
         "ReplicaSync", "LibSQLClient", "LibSQLProtocol", "PageStore", "EncryptedStorage", "EncryptionKeys",
         "TestSupport",
-        "albergue-primary", "turso-sync",
+        "albergue-crypt", "albergue-primary", "turso-sync",
       ],
       exclude: ["Servers"],
       swiftSettings: strict),

@@ -105,9 +105,10 @@ step 0 albergue-crypt rekey replica.db
 step 77 albergue-crypt query --keyring keys-second replica.db 'SELECT count(*) FROM beds'
 step 0 turso-sync pull --replica replica.db
 
-explain "Proof: every page of replica and working copy."
+explain "Proof: every page of replica and working copy; and that the replica is what the remote is, page by page."
 step 0 albergue-crypt status replica.db
 step 0 albergue-crypt verify replica.db work.db
+step 0 albergue-crypt verify --remote replica.db
 
 explain "Stop the remote. It leaves one encrypted file."
 end_in_good_order server
