@@ -6,11 +6,17 @@ import re
 import signal
 import subprocess
 import time
+import unittest
 
 from harness import PLATFORM_TOKEN, ROOT, TaskTestCase
 from standin_api import StandInAPI
 
 PROGRAMS = pathlib.Path(os.environ.get("ALBERGUE_BIN_DIR") or ROOT / ".build" / "debug")
+
+
+MIGRATION = PROGRAMS / "albergue-migration"
+MIGRATES_REMOTES = MIGRATION.exists() and "migrate-remote" in subprocess.run(
+    [MIGRATION, "--help"], capture_output=True, text=True, check=False).stdout
 
 
 def tests_of(output):
@@ -51,6 +57,13 @@ class Programs(TaskTestCase):
 
 
 class LocalIntegrationTask(Programs):
+    @unittest.skipUnless(MIGRATES_REMOTES, "this build has no albergue-migration migrate-remote")
+    def test_all_four_pass_with_the_build_s_own_programs(self):
+        result = self.task("turso:test:integration:local", **self.variables())
+        self.assert_succeeds(result)
+        self.assertEqual(tests_of(result.output), dict.fromkeys("ABCD", "PASSED"))
+        self.assertEqual(list((self.folder / "tmp").glob("albergue*")), [])
+
     def test_b_and_d_pass_and_a_failure_is_told(self):
         self.stand_in("albergue-migration", "#!/bin/sh\necho 'no migrations today'\nexit 65\n")
         result = self.task("turso:test:integration:local", **self.variables())
@@ -163,10 +176,19 @@ class RemoteIntegrationTask(Programs):
         result = self.remote()
         self.assertEqual(result.status, 1, result)
         self.assertEqual(tests_of(result.output), {"C": "FAILED", "D": "PASSED"}, result)
+        self.assertNotIn("not destroyed", result.output)
+        self.assertIn("destroyed the database", result.errors)
         self.assertEqual(self.api.databases, {})
         self.assertEqual(len(self.servers), 1)
         self.assertTrue(all(name.startswith("albergue-ci-") for name in self.servers))
         self.assertEqual(list((self.folder / "tmp").glob("albergue*")), [])
+
+    @unittest.skipUnless(MIGRATES_REMOTES, "this build has no albergue-migration migrate-remote")
+    def test_migrations_and_replicas_pass_with_the_token_that_was_made(self):
+        result = self.remote()
+        self.assert_succeeds(result)
+        self.assertEqual(tests_of(result.output), {"C": "PASSED", "D": "PASSED"})
+        self.assertEqual(self.api.databases, {})
 
     def test_a_database_that_cannot_be_destroyed_fails_the_run(self):
         self.stand_in("albergue-migration", "#!/bin/sh\nexit 65\n")

@@ -100,17 +100,21 @@ if [ "$where" = remote ]; then
   token_file=$work/token
   sh "$scripts/turso/database.sh" token "$database" "$token_file"
 fi
-# From here on nothing of the caller's own settings counts.
+# Nothing of the caller's own settings counts in what is started from here on.
+clean='env'
 for variable in $(env | sed -n 's/^\(\(TURSO\|DATABASE\|MIGRATION\|DB\|ALBERGUE_LOG\|RUST_LOG\|CREDENTIALS\)[A-Z_]*\)=.*/\1/p'); do
-  unset "$variable"
+  clean="$clean -u $variable"
 done
 
-albergue-crypt keygen --keyring "$work/keys" >/dev/null
-albergue-crypt keygen --keyring "$work/other-keys" >/dev/null
+# shellcheck disable=SC2086 # a list of words, here and below
+$clean albergue-crypt keygen --keyring "$work/keys" >/dev/null
+# shellcheck disable=SC2086
+$clean albergue-crypt keygen --keyring "$work/other-keys" >/dev/null
 
 if [ "$where" = local ]; then
   mkdir "$work/primary"
-  albergue-primary serve --store "$work/primary/store.db" --listen 127.0.0.1:0 --keyring "$work/keys" \
+  # shellcheck disable=SC2086
+  $clean albergue-primary serve --store "$work/primary/store.db" --listen 127.0.0.1:0 --keyring "$work/keys" \
     >"$work/primary/server.out" 2>&1 </dev/null &
   server=$!
   waited=0
@@ -141,7 +145,8 @@ for letter in $tests; do
   begin=$(now) code=0
   # In the background, and waited for: a signal is answered at once, not when the test ends. In a session of its own:
   # what it has started ends with it.
-  (cd "$work/$letter" && exec setsid sh "$scripts/turso/integration-test.sh" "$letter" "$work" "$url" "$token_file") \
+  # shellcheck disable=SC2086
+  (cd "$work/$letter" && exec setsid $clean sh "$scripts/turso/integration-test.sh" "$letter" "$work" "$url" "$token_file") \
     >"$work/$letter.log" 2>&1 </dev/null &
   running=$!
   wait "$running" || code=$?
