@@ -12,7 +12,7 @@ PROGRAMS = pathlib.Path(os.environ.get("ALBERGUE_BIN_DIR") or ROOT / ".build" / 
 NAMES = ["albergue-crypt", "turso-sync", "albergue-primary", "albergue-migration", "albergue-service"]
 CONFIGURATION = ROOT / "docs" / "operations" / "configuration.md"
 # A literal that is nothing but the name of a variable.
-VARIABLE = re.compile(r'"((?:TURSO|ALBERGUE|DATABASE|DB|MIGRATION|RUST|CREDENTIALS|HOSTEL)_[A-Z_]+)"')
+VARIABLE = re.compile(r'"((?:TURSO|ALBERGUE|DATABASE|DB|MIGRATION|RUST|CREDENTIALS|PILGRIM|HOSTEL)_[A-Z_]+)"')
 
 
 def package_products():
