@@ -3,7 +3,7 @@ import json
 import stat
 import time
 
-from harness import HERE, PLATFORM_TOKEN, TaskTestCase, python
+from harness import HERE, PLATFORM_TOKEN, ROOT, TaskTestCase, python
 from standin_api import StandInAPI
 
 CLI_TOKEN = "eyJhbGciOiJFZERTQSJ9.eyJpZCI6ImNsaSJ9.c2lnbmF0dXJl"
@@ -194,6 +194,16 @@ exec /usr/bin/curl "$@"
         text = seen.read_text(encoding="utf-8")
         self.assertIn("--config", text)
         self.assertNotIn(PLATFORM_TOKEN, text)
+
+    def test_neither_verbose_nor_dry_runs_nor_summaries_show_a_secret(self):
+        self.api.databases["spring"] = "default"
+        for option in ("--verbose", "--dry", "--summary", "--status", "--list-all"):
+            for name in ("turso:db:url", "turso:db:token", "turso:sync", "turso:test:remote"):
+                self.run_program(
+                    ROOT / "taskw", option, name, "--", "spring",
+                    **self.variables(
+                        TURSO_AUTH_TOKEN=PLATFORM_TOKEN, TURSO_ENCRYPTION_KEY=PLATFORM_TOKEN,
+                        ALBERGUE_BIN_DIR=str(self.folder)))
 
     def test_a_curlrc_changes_nothing(self):
         self.api.databases["spring"] = "default"

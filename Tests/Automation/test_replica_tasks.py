@@ -3,7 +3,7 @@ import json
 import pathlib
 import shutil
 
-from harness import HERE, ROOT, TaskTestCase
+from harness import PLATFORM_TOKEN, ROOT, TaskTestCase
 
 SECRET = "eyJhbGciOiJFZERTQSJ9.Canary_token_51c2.signature"
 KEY = "ca4a51" * 10 + "ca4a"
@@ -48,8 +48,10 @@ sys.exit(int(os.environ.get("STANDIN_STATUS") or 0))
 
     def test_secrets_arrive_in_the_environment_and_are_not_shown(self):
         result, seen = self.call(
-            "turso:sync", TURSO_AUTH_TOKEN=SECRET, TURSO_ENCRYPTION_KEY=KEY, TURSO_DATABASE_URL="libsql://h.example")
+            "turso:sync", TURSO_AUTH_TOKEN=SECRET, TURSO_ENCRYPTION_KEY=KEY, TURSO_DATABASE_URL="libsql://h.example",
+            TURSO_API_TOKEN=PLATFORM_TOKEN, TURSO_PLATFORM_TOKEN=PLATFORM_TOKEN)
         self.assert_succeeds(result)
+        self.assertNotIn(PLATFORM_TOKEN, seen["environment"].values())
         self.assertEqual(seen["environment"]["TURSO_AUTH_TOKEN"], SECRET)
         self.assertEqual(seen["environment"]["TURSO_ENCRYPTION_KEY"], KEY)
         self.assertEqual(result.output + result.errors, "")

@@ -18,5 +18,7 @@ programs=${ALBERGUE_BIN_DIR:-$root/.build/release}
 for variable in $(env | sed -n 's/^\(\(TURSO\|DATABASE\|ALBERGUE\|MIGRATION\|DB\)_[A-Z_]*\)=$/\1/p'); do
   unset "$variable"
 done
+# The platform's token is no business of our programs.
+unset TURSO_API_TOKEN TURSO_PLATFORM_TOKEN
 cd "$root"
 exec "$programs/$name" "$@"
