@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import urllib.parse
 
@@ -124,6 +125,25 @@ class Manual(TaskTestCase):
     def test_no_program_at_all_is_69(self):
         result = self.run_program(ROOT / "taskfiles/scripts/manual-pages.py", self.folder, self.share)
         self.assert_fails(result, 69, "no program")
+
+
+class Libraries(TaskTestCase):
+    def test_every_example_compiles_and_the_reference_has_no_warning(self):
+        if not (ROOT / ".build" / "debug" / "Modules").exists():
+            self.fail("no debug build: ./taskw build:debug")
+        result = self.run_program("sh", ROOT / "taskfiles/scripts/api-docs.sh", self.folder / "docs", time_limit=600)
+        self.assert_succeeds(result)
+        self.assertTrue((self.folder / "docs" / "ReplicaSync.doccarchive" / "index.html").exists())
+
+    def test_an_example_that_does_not_compile_is_found(self):
+        copy = self.folder / "a repository"
+        for name in ("taskfiles", "docs", "Sources"):
+            shutil.copytree(ROOT / name, copy / name)
+        (copy / ".build").symlink_to(ROOT / ".build")
+        (copy / "README.md").write_text("```swift\nimport ReplicaSync\nlet x: Replica = 7\n```\n", encoding="utf-8")
+        result = self.run_program("sh", copy / "taskfiles/scripts/api-docs.sh", self.folder / "docs", time_limit=600)
+        self.assertEqual(result.status, 1, result)
+        self.assertIn("an example does not compile", result.errors)
 
 
 class Links(TaskTestCase):

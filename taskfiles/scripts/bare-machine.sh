@@ -97,7 +97,9 @@ make_system() {
     mount --bind "$folder" "$system$folder"
     mount -o remount,bind,ro "$system$folder"
   done
+  # The copies of packages belong to somebody else.
   [ ! -f /etc/gitconfig ] || cp /etc/gitconfig "$system/etc/gitconfig"
+  git config --file "$system/etc/gitconfig" --add safe.directory '*'
   # A certificate authority of this machine's network, where it has one.
   if [ -n "${SSL_CERT_FILE:-}" ]; then cp -- "$SSL_CERT_FILE" "$system/etc/bare-machine-authorities.crt"; fi
   git clone -q --no-hardlinks -- "$root" "$system$home/albergue-crypt"
