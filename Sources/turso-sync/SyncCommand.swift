@@ -1,5 +1,6 @@
 import ArgumentParser
 import CommandSupport
+import EncryptionKeys
 import PageStore
 import ReplicaSync
 import Synchronization
@@ -19,36 +20,34 @@ struct SyncCommand: AsyncParsableCommand {
   @OptionGroup var remote: RemoteOptions
 
   func run() async throws {
-    try await Failures.translated {
-      var settings = try remote.settings()
-      if let intervalSecs {
-        settings.interval = try ReplicaSettings.interval(intervalSecs, named: "--interval-secs")
-      }
-      guard settings.mode == .embeddedReplica else {
-        throw CommandError(
-          .usage, "DB_MODE=seaorm_sqlite is synchronised by hand, while nobody has the file open",
-          hint: "use turso-sync pull and turso-sync push")
-      }
-      let bar = ProgressBar()
-      let syncer = try await remote.openSyncer(settings, bar)
-      let log = SyncLog(json: json, bar: bar)
-      log.begin(try await syncer.replicaStatus())
-      let failure: (any Error)?
-      do {
-        if settings.interval == .zero {
-          try await log.note(.success(syncer.sync()))
-        } else {
-          try await syncer.run(SyncSchedule(interval: settings.interval)) { log.note($0) }
-        }
-        failure = nil
-      } catch {
-        failure = error
-      }
-      await syncer.close()
-      bar.finish()
-      // The end that was asked for is no failure.
-      if let failure, !Task.isCancelled { throw failure }
+    var settings = try remote.settings()
+    if let intervalSecs {
+      settings.interval = try ReplicaSettings.interval(intervalSecs, named: "--interval-secs")
     }
+    guard settings.mode == .embeddedReplica else {
+      throw CommandError(
+        .usage, "DB_MODE=seaorm_sqlite is synchronised by hand, while nobody has the file open",
+        hint: "use turso-sync pull and turso-sync push")
+    }
+    let bar = ProgressBar()
+    let syncer = try await remote.openSyncer(settings, bar)
+    let log = SyncLog(json: json, bar: bar)
+    log.begin(try await syncer.replicaStatus())
+    let failure: (any Error)?
+    do {
+      if settings.interval == .zero {
+        try await log.note(.success(syncer.sync()))
+      } else {
+        try await syncer.run(SyncSchedule(interval: settings.interval)) { log.note($0) }
+      }
+      failure = nil
+    } catch {
+      failure = error
+    }
+    await syncer.close()
+    bar.finish()
+    // The end that was asked for is no failure.
+    if let failure, !Task.isCancelled { throw failure }
   }
 }
 
@@ -79,7 +78,7 @@ private final class SyncLog: Sendable {
       diagnostics.note(report.summary)
       if json { try? JSONOutput.print(report) }
     case .failure(let error):
-      let (text, lag) = (Failures.text(error), lag)
+      let (text, lag) = ((error as? any ReportedError)?.report ?? "\(type(of: error))", lag)
       diagnostics.warning("sync failed, the replica is \(lag.map { "\($0) s old" } ?? "of unknown age"): \(text)")
       if json { try? JSONOutput.print(Failure(error: text, lagSeconds: lag)) }
     }
