@@ -19,7 +19,7 @@ let package = Package(
     .library(name: "EncryptedStorage", targets: ["EncryptedStorage", "EncryptionKeys"]),
     .library(
       name: "ReplicaSync", targets: ["ReplicaSync", "LibSQLClient", "PageStore", "EncryptedStorage", "EncryptionKeys"]),
-    .library(name: "Migrations", targets: ["Migrations", "EncryptedStorage", "EncryptionKeys"]),
+    .library(name: "Migrations", targets: ["Migrations", "LibSQLClient", "EncryptedStorage", "EncryptionKeys"]),
     .executable(name: "albergue-crypt", targets: ["albergue-crypt"]),
     .executable(name: "albergue-migration", targets: ["albergue-migration"]),
     .executable(name: "albergue-primary", targets: ["albergue-primary"]),
@@ -92,7 +92,7 @@ let package = Package(
       swiftSettings: memorySafe),
     .target(
       name: "Migrations",
-      dependencies: ["EncryptedStorage", "COpenSSL"],
+      dependencies: ["LibSQLClient", "LibSQLProtocol", "EncryptedStorage", "COpenSSL"],
       swiftSettings: memorySafe),
     .target(name: "HostelMigrations", dependencies: ["Migrations"], swiftSettings: memorySafe),
     .target(
@@ -140,7 +140,7 @@ let package = Package(
     .executableTarget(
       name: "albergue-migration",
       dependencies: [
-        "CommandSupport", "HostelMigrations", "Migrations", "EncryptedStorage",
+        "CommandSupport", "HostelMigrations", "Migrations", "LibSQLClient", "EncryptedStorage",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),

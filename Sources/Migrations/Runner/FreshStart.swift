@@ -2,13 +2,13 @@
 public enum KeptTable {
   /// In a working copy: what it was made from. Without it the file could not be pushed any more.
   public static let workingCopy = "_albergue_copy"
-  /// In a remote and its copies: the names of writes that were committed.
-  public static let writes = "_albergue_writes"
+  /// In a remote and its copies: the names of writes and of pushes that were committed.
+  public static let writes: Set<String> = ["_albergue_writes", "_albergue_pushes"]
   /// Of a libSQL server, which refuses to drop them.
   public static let server: Set<String> = ["_litestream_seq", "_litestream_lock", "libsql_wasm_func_table"]
 
   /// All of them.
-  public static let all = server.union([workingCopy, writes, MigrationLease.table])
+  public static let all = server.union(writes).union([workingCopy, MigrationLease.table])
 }
 
 /// What `fresh` drops.

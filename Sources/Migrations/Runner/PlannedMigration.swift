@@ -29,6 +29,16 @@ public struct PlannedMigration: Sendable, Hashable {
     (self.migration, self.direction, self.script) = (migration, direction, script)
   }
 
+  /// What it destroys, as the first half of a sentence; nil when it destroys nothing.
+  ///
+  /// Taking a migration back counts, whatever its statements are: programs rely on what it has made.
+  var destruction: String? {
+    if let statement = script.statements.first(where: \.effect.isDestructive) {
+      return "\(script.place(of: statement)) of '\(migration.version)' destroys data"
+    }
+    return direction == .down ? "\(script.source) takes '\(migration.version)' back" : nil
+  }
+
   /// What a database has to do for it.
   ///
   /// - Parameter time: seconds since 1970-01-01 UTC.
