@@ -229,6 +229,13 @@ let package = Package(
       exclude: ["Servers"],
       swiftSettings: strict),
     .testTarget(
+      name: "MigrationsTests",
+      dependencies: [
+        "HostelMigrations", "Migrations", "EncryptedStorage", "EncryptionKeys", "CSQLCipher", "TestSupport",
+        "albergue-migration", "albergue-primary", "turso-sync",
+      ],
+      swiftSettings: strict),
+    .testTarget(
       name: "VerificationTests",
       dependencies: ["Verification", "PageStore", "EncryptedStorage", "EncryptionKeys", "TestSupport"],
       swiftSettings: strict),
