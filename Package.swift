@@ -94,7 +94,9 @@ let package = Package(
       name: "Migrations",
       dependencies: ["LibSQLClient", "LibSQLProtocol", "EncryptedStorage", "COpenSSL"],
       swiftSettings: memorySafe),
-    .target(name: "HostelMigrations", dependencies: ["Migrations"], swiftSettings: memorySafe),
+    .target(
+      name: "HostelMigrations", dependencies: ["Migrations", "LibSQLClient", "EncryptedStorage"],
+      swiftSettings: memorySafe),
     .target(
       name: "Primary",
       dependencies: [
@@ -140,7 +142,7 @@ let package = Package(
     .executableTarget(
       name: "albergue-migration",
       dependencies: [
-        "CommandSupport", "HostelMigrations", "Migrations", "LibSQLClient", "EncryptedStorage",
+        "CommandSupport", "HostelMigrations", "Migrations", "LibSQLClient", "EncryptedStorage", "EncryptionKeys",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),

@@ -128,7 +128,8 @@ struct ChangeBatch: Sendable {
 
   /// Why the gate was closed; nil when it was not.
   private func lookedAt(_ result: Hrana.BatchResult) -> Outcome? {
-    guard let index = roles.firstIndex(of: .look), let row = result.stepResults[index]?.rows.first, row.count == 2 else {
+    guard let index = roles.firstIndex(of: .look), let row = result.stepResults[index]?.rows.first, row.count == 2
+    else {
       return nil
     }
     if row[1] != .integer(1) { return .leaseLost }
@@ -136,7 +137,8 @@ struct ChangeBatch: Sendable {
   }
 
   private func broken(_ result: Hrana.BatchResult) -> MigrationError? {
-    guard let index = roles.firstIndex(of: .violations), let rows = result.stepResults[index]?.rows, !rows.isEmpty else {
+    guard let index = roles.firstIndex(of: .violations), let rows = result.stepResults[index]?.rows, !rows.isEmpty
+    else {
       return nil
     }
     return RemoteViolations.error(rows, place)

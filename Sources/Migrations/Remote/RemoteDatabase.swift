@@ -67,8 +67,10 @@ public final class RemoteDatabase: MigrationDatabase {
     if let error = result.stepErrors[0] { throw client.failure(error, "read migrations") }
     return queries.indices.map { index in
       if let rows = result.stepResults[index + 1]?.rows { return .success(rows.map { $0.map(Value.init) }) }
-      let error = result.stepErrors[index + 1] ?? Hrana.ProtocolError(
-        message: "the statement was skipped", code: Hrana.ProtocolError.unknownCode)
+      let error =
+        result.stepErrors[index + 1]
+        ?? Hrana.ProtocolError(
+          message: "the statement was skipped", code: Hrana.ProtocolError.unknownCode)
       return .failure(client.failure(error, "read migrations"))
     }
   }

@@ -43,7 +43,9 @@ struct RemoteLease: Sendable {
         guard !error.isBusy || !isLate else { throw Busy.writers }
         // Taking it twice is as taking it once, so that a lost answer does no harm.
         if !error.isBusy { lossCount += 1 }
-        guard error.isBusy || error.mayHaveRun || error.code.isPassing, lossCount < Self.lossCountMax else { throw error }
+        guard error.isBusy || error.mayHaveRun || error.code.isPassing, lossCount < Self.lossCountMax else {
+          throw error
+        }
       }
       if isLate, let secondsLeft { throw Busy.runner(secondsLeft) }
       try await pauses.next()
@@ -113,6 +115,7 @@ enum UniqueName {
 extension RemoteError {
   /// Whether another writer was in the way.
   var isBusy: Bool {
-    code == .statement && (remoteCode?.hasPrefix("SQLITE_BUSY") == true || remoteCode?.hasPrefix("SQLITE_LOCKED") == true)
+    code == .statement
+      && (remoteCode?.hasPrefix("SQLITE_BUSY") == true || remoteCode?.hasPrefix("SQLITE_LOCKED") == true)
   }
 }
