@@ -233,7 +233,8 @@ let package = Package(
     .testTarget(
       name: "MigrationsTests",
       dependencies: [
-        "HostelMigrations", "Migrations", "EncryptedStorage", "EncryptionKeys", "CSQLCipher", "TestSupport",
+        "HostelMigrations", "Migrations", "LibSQLClient", "LibSQLProtocol", "PageStore", "EncryptedStorage",
+        "EncryptionKeys", "CSQLCipher", "TestSupport",
         "albergue-migration", "albergue-primary", "turso-sync",
       ],
       swiftSettings: strict),

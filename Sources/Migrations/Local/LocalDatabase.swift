@@ -91,11 +91,11 @@ public struct LocalDatabase: MigrationDatabase {
           ? "migrations cannot touch keys, other files, or the settings that keep the file encrypted"
           : "nothing of this migration was kept; correct the script")
     }
-    // An ON CONFLICT ROLLBACK clause ends the transaction by itself, and what follows would run without one.
+    // Looked at, not taken for granted: without a transaction, what follows would be committed statement by statement.
     guard session.isInTransaction else {
       throw MigrationError(
         .failed, "\(script.place(of: statement)): ended the transaction of its migration",
-        hint: "nothing of this migration was kept; leave ROLLBACK out of conflict clauses")
+        hint: "look at what it has left; no statement of a migration may end its transaction")
     }
   }
 
