@@ -53,6 +53,8 @@ extension MigrationError {
     public static let missingMigration = Code("missing-migration", 66)
     /// A file or folder is not there (66).
     public static let missingFile = Code("missing-file", 66)
+    /// The remote did not get a change, again and again; nothing of it was kept (69).
+    public static let unavailable = Code("unavailable", 69)
     /// The remote cannot be asked whether a change was committed (69).
     public static let unknownOutcome = Code("unknown-outcome", 69)
     /// A file is there already (73).

@@ -18,8 +18,8 @@ public final class RemoteDatabase: MigrationDatabase {
   /// Of the lease that this object holds.
   private let owner = Mutex<String?>(nil)
   private let waitingTime: Duration
-  /// How often a change is sent that others kept out, or that certainly never arrived.
-  private static let attemptCountMax = 20
+  /// How often a change is sent again that has not arrived.
+  private static let lossCountMax = 8
 
   /// A remote. Nothing is sent yet.
   ///
@@ -100,7 +100,8 @@ public final class RemoteDatabase: MigrationDatabase {
     let isGuarded = try await client.version() == .three
     let owner = owner.withLock { $0 }
     var pauses = Pauses(retries)
-    for _ in 1...Self.attemptCountMax {
+    var lossCount = 0
+    while true {
       // A name of its own for each attempt: one that is claimed cannot commit any more.
       switch try await send(ChangeBatch(change, name: UniqueName.make(), owner: owner, isGuarded: isGuarded)) {
       case .committed: return .applied
@@ -109,14 +110,19 @@ public final class RemoteDatabase: MigrationDatabase {
         // Another runner took this one for dead. What it has done meanwhile, the next plan begins with.
         if let owner { try await lease.acquire(owner) }
         return .superseded
-      case .lost: continue
+      case .lost:
+        lossCount += 1
+        guard lossCount < Self.lossCountMax else { throw Self.lossy }
       case .busy:
         guard pauses.total < waitingTime else { throw Self.busy }
         try await pauses.next()
       }
     }
-    throw Self.busy
   }
+
+  private static let lossy = MigrationError(
+    .unavailable, "the remote never got the change, or lost it, \(lossCountMax) times; nothing of it was kept",
+    hint: "check the network between here and the remote, then try again")
 
   private static let busy = MigrationError(
     .busy, "other writers keep the remote busy; the migration was not begun", hint: "try again when they have finished")
