@@ -234,7 +234,7 @@ let package = Package(
       name: "MigrationsTests",
       dependencies: [
         "HostelMigrations", "Migrations", "LibSQLClient", "LibSQLProtocol", "PageStore", "EncryptedStorage",
-        "EncryptionKeys", "CSQLCipher", "TestSupport",
+        "EncryptionKeys", "CSQLCipher", "FaultInjection", "TestSupport",
         "albergue-migration", "albergue-primary", "turso-sync",
       ],
       swiftSettings: strict),

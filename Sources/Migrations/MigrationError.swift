@@ -47,6 +47,8 @@ extension MigrationError {
     public static let doesNotFit = Code("does-not-fit", 65)
     /// A table is there, but not as the migration would make it; nothing was changed (65).
     public static let otherShape = Code("other-shape", 65)
+    /// The file is a replica, which is changed through its remote only (65).
+    public static let replica = Code("replica", 65)
     /// The migration would leave rows whose parents are missing; nothing of it was kept (65).
     public static let brokenReferences = Code("broken-references", 65)
     /// A migration that is applied is not among the known ones (66).

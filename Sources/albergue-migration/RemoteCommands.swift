@@ -8,7 +8,7 @@ struct MigrateRemoteCommand: AsyncParsableCommand {
     commandName: "migrate-remote",
     abstract: "Bring a remote to the hostel's schema, whatever of it is there already.",
     discussion: """
-      Makes the tables and indexes that are missing, records the ten migrations in seaql_migrations and the baseline in \
+      Makes the tables and indexes that are missing, records the ten migrations for SeaORM and the baseline in \
       _albergue_migrations. Destroys nothing: a table that is there with another shape is an error, and nothing is \
       changed. A run that was interrupted is continued by the next one; one that finds nothing to do writes nothing.
       """)

@@ -88,6 +88,13 @@ struct CommandLineTests {
     #expect(open.errors.contains("up.sql:2: the string that begins here has no end"))
   }
 
+  @Test func saysOnRequestWhatMigrationsConsistOf() throws {
+    let work = try Workshop()
+    let result = try work.run("up", "-v", "-n", "1", "-s", "public")
+    #expect(result.status == 0)
+    #expect(result.errors.contains("m20260111_000001_users (up): 1 statements, checksum d9c0cdf8b590e33a"))
+  }
+
   // MARK: - Addresses, keys, files
 
   @Test func needsAnAddressThatItUnderstands() throws {

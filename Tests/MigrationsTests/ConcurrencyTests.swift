@@ -53,6 +53,19 @@ struct ConcurrencyTests {
     try work.expectSound()
   }
 
+  @Test func makeOneFileAndApplyEachMigrationOnce() throws {
+    let work = try prepare()
+    let processes = try (0..<4).map { try start(work, ["up", "-u", Workshop.creatingURL], $0) }
+    for process in processes {
+      process.waitUntilExit()
+      let errors = try output(work, 4, "err")
+      #expect(process.terminationStatus == 0, "\(errors)")
+    }
+    #expect(try output(work, 4).matches(of: /has been applied/).count == 19)
+    #expect(try work.lines("SELECT version FROM run ORDER BY 1;") == (1...8).map(String.init))
+    try work.expectSound()
+  }
+
   @Test func takeEachMigrationBackOnce() throws {
     let work = try prepare()
     try work.succeed("up")
@@ -66,6 +79,23 @@ struct ConcurrencyTests {
     let gone = try output(work, 3).matches(of: /has been rolled back/).count
     #expect((8...19).contains(gone))
     #expect(try work.versions().count == 19 - gone)
+    try work.expectSound()
+  }
+
+  /// What one builds on, the other drops: one of them stops, and says so.
+  @Test func thatContradictEachOtherStop() throws {
+    let work = try prepare()
+    let lines = [["fresh"], ["fresh"], ["down", "-n", "30"], ["up"]]
+    let processes = try lines.enumerated().map { try start(work, $0.element, $0.offset) }
+    for process in processes {
+      process.waitUntilExit()
+      let errors = try output(work, lines.count, "err")
+      #expect([0, 75].contains(process.terminationStatus), "\(errors)")
+    }
+    try work.expectSound()
+    try work.succeed("up")
+    #expect(try work.versions().count == 19)
+    #expect(try work.lines("SELECT version FROM run ORDER BY 1;") == (1...8).map(String.init))
     try work.expectSound()
   }
 

@@ -51,4 +51,13 @@ struct GoldenSchemaTests {
     #expect(try HostelMigrations.all().map(\.version) == SeaORMDatabase.versions)
     #expect(try HostelMigrations.all().allSatisfy { $0.down != nil })
   }
+
+  /// Databases hold these: a script that changes, in whatever way, would be taken for one that was edited.
+  @Test func haveTheChecksumsThatWereRecorded() throws {
+    #expect(
+      try HostelMigrations.all().map { String($0.up.checksum.prefix(16)) } == [
+        "d9c0cdf8b590e33a", "4bde5c25fe711347", "2e0f6c4b6eca0dde", "bb6fc9f3704947a1", "01d9f0f0c66f5289",
+        "1ba31fa3d212f9b2", "cdd91b00dc501d96", "7daef7bc751ab4cf", "2d628fc5fdf0684a", "70dd238fca5c255e",
+      ])
+  }
 }

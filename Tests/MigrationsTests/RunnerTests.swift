@@ -142,6 +142,14 @@ struct RunnerTests {
     }
   }
 
+  @Test func aMigrationMayNotWriteItsOwnRecord() async throws {
+    let work = try Workshop()
+    let own = "CREATE TABLE a (x); INSERT INTO seaql_migrations VALUES ('m1', 1)"
+    let migrations = [try Migration(version: "m1", up: own, down: nil)]
+    await expect(.failed) { try await work.migrate(migrations) { try await $0.up() } }
+    #expect(try work.lines("SELECT count(*) FROM sqlite_schema;") == ["0"])
+  }
+
   @Test(arguments: [
     "PRAGMA key = 'x'", "ATTACH 'other.db' AS o", "PRAGMA journal_mode = DELETE", "PRAGMA temp_store = FILE",
     "VACUUM INTO 'copy.db'", "VACUUM", "INSERT OR ROLLBACK INTO a VALUES (1)",

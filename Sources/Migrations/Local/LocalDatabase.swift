@@ -25,18 +25,25 @@ public struct LocalDatabase: MigrationDatabase {
       return LocalDatabase(try await factory.open(file.path, isChanging ? .writer : .reader))
     } catch let error as EncryptedStorageError {
       switch error.code {
-      case .missing where file.mode == .readWriteCreate:
-        return LocalDatabase(try await factory.create(file.path))
+      case .missing where file.mode == .readWriteCreate: return try await create(file.path, factory)
       case .missing:
         throw MigrationError(
           .missingFile, "open \(file.path): there is no such file",
           hint: "make an encrypted one: add ?mode=rwc to the address, or use albergue-crypt init")
       case .pageStore:
         throw MigrationError(
-          .invalidScript, "open \(file.path): a replica, which is written through its remote only",
+          .replica, "open \(file.path): a replica, which is written through its remote only",
           hint: "migrate the remote; or make a working copy, with DB_MODE=seaorm_sqlite and turso-sync pull")
       default: throw error
       }
+    }
+  }
+
+  private static func create(_ path: String, _ factory: ConnectionFactory) async throws -> LocalDatabase {
+    do { return LocalDatabase(try await factory.create(path)) } catch let error as EncryptedStorageError {
+      // Another runner has made it meanwhile, whole: it gets its name at the end.
+      guard error.code == .exists else { throw error }
+      return LocalDatabase(try await factory.open(path, .writer))
     }
   }
 
@@ -57,6 +64,7 @@ public struct LocalDatabase: MigrationDatabase {
     try await connection.run { session in
       // Without effect within a transaction, hence before it. Source: https://www.sqlite.org/pragma.html#pragma_foreign_keys
       let setting = change.turnsForeignKeysOff ? "OFF" : "ON"
+      for reset in Self.settings { try session.execute(reset) }
       try session.execute("PRAGMA foreign_keys=\(setting)")
       guard try session.value("PRAGMA foreign_keys") == .integer(change.turnsForeignKeysOff ? 0 : 1) else {
         throw EncryptedStorageError(
@@ -66,18 +74,34 @@ public struct LocalDatabase: MigrationDatabase {
     }
   }
 
+  /// What a script may set for itself, and must not leave to the next one.
+  private static let settings = [
+    "PRAGMA legacy_alter_table=OFF", "PRAGMA ignore_check_constraints=OFF", "PRAGMA recursive_triggers=OFF",
+  ]
+
   private static func run(_ change: DatabaseChange, _ session: Session) throws -> ChangeOutcome {
     guard try applied(session).map(\.version) == change.expected else { return .superseded }
     for statement in Tracker.creation { try session.execute(statement.sql) }
     if let script = change.script {
-      let before = change.turnsForeignKeysOff ? try ForeignKeyViolations(of: session) : nil
+      let before = change.turnsForeignKeysOff ? try? ForeignKeyViolations(of: session) : nil
       for statement in script.statements { try run(statement, of: script, session) }
-      if let before { try ForeignKeyViolations(of: session).check(against: before, script) }
+      if change.turnsForeignKeysOff {
+        try ForeignKeyViolations(after: script, session).check(against: before, script)
+      }
     }
     for edit in change.edits {
-      for statement in Tracker.statements(for: edit) { try session.execute(statement.sql, statement.values) }
+      for statement in Tracker.statements(for: edit) { try run(statement, session) }
     }
     return .applied
+  }
+
+  private static func run(_ statement: Tracker.Statement, _ session: Session) throws {
+    do { try session.execute(statement.sql, statement.values) } catch {
+      guard [.statement, .constraint].contains(error.code) else { throw error }
+      throw MigrationError(
+        .failed, "the record of the migration cannot be written: \(error.detail)",
+        hint: "nothing of this migration was kept; leave \(Tracker.table) to the migrator")
+    }
   }
 
   private static func run(

@@ -24,6 +24,8 @@ struct ChangeBatch: Sendable {
   /// What a step is for.
   private enum Role: Sendable, Hashable {
     case setting, begin, bookkeeping, look, gate
+    /// The rest goes on when it fails.
+    case optional
     case statement(index: Int)
     case violations, violationsGate
     case edit, commit, rollback
@@ -64,8 +66,8 @@ struct ChangeBatch: Sendable {
   }
 
   private mutating func add(_ role: Role, _ statement: Hrana.Statement) {
-    var condition: Hrana.Condition?
-    if !roles.isEmpty { condition = .ok(step: UInt32(roles.count - 1)) }
+    let former = roles.lastIndex { $0 != .optional }
+    var condition = former.map { Hrana.Condition.ok(step: UInt32($0)) }
     if isGuarded, roles.count > 1, let former = condition { condition = .and([former, .not(.isAutocommit)]) }
     batch.steps.append(Hrana.BatchStep(statement, if: condition))
     roles.append(role)
@@ -85,7 +87,11 @@ struct ChangeBatch: Sendable {
   }
 
   private mutating func add(_ script: MigrationScript) {
-    if change.turnsForeignKeysOff { for sql in RemoteViolations.remembering { add(.bookkeeping, sql) } }
+    if change.turnsForeignKeysOff {
+      add(.bookkeeping, RemoteViolations.creation)
+      // It cannot be told when a parent has no key that fits: then none may be left.
+      add(.optional, RemoteViolations.remembering)
+    }
     for (index, statement) in script.statements.enumerated() {
       // Rows that a script selects are for nobody.
       add(.statement(index: index), Hrana.Statement(.text(statement.sql), wantsRows: false))
@@ -113,11 +119,13 @@ struct ChangeBatch: Sendable {
     guard let commit = roles.firstIndex(of: .commit) else { return nil }
     if result.stepResults[commit] != nil { return .committed }
     // The first step that did not succeed: it failed, or was skipped because the transaction had ended.
-    guard let index = result.stepResults.firstIndex(where: { $0 == nil }), index <= commit else { return nil }
+    let failed = roles.indices.first { result.stepResults[$0] == nil && roles[$0] != .optional }
+    guard let index = failed, index <= commit else { return nil }
     let error = result.stepErrors[index].map { client.failure($0, "migrate") }
     if error?.isBusy == true, roles[index] != .commit { return .busy }
     switch roles[index] {
     case .gate: if let outcome = lookedAt(result) { return outcome }
+    case .violations: if let error { throw RemoteViolations.unknown(error, place) }
     case .violationsGate: if let broken = broken(result) { throw broken }
     // Whether a failed commit has left nothing is sure only when the rollback found something to undo.
     case .commit: if result.stepResults[index + 1] == nil { return nil }
@@ -155,9 +163,6 @@ struct ChangeBatch: Sendable {
         "\(place): the remote has ended the transaction of its migration, which took longer than it allows",
         hint: "nothing of this migration was kept; split it into several, or raise the limit of the remote")
     }
-    // SQLite's sentences quote names and SQL, which is the script's own.
-    let text = error.remoteText?.text.split(separator: "\n").first.map { ": \($0.prefix(300))" } ?? ""
-    let code = error.remoteCode.map { " (\($0))" } ?? ""
     let what =
       switch role {
       case .statement: "the statement failed"
@@ -165,7 +170,7 @@ struct ChangeBatch: Sendable {
       default: "the remote refused a statement of the migrator's own"
       }
     return MigrationError(
-      .failed, "\(place): \(what)\(code)\(text)", hint: "nothing of this migration was kept; correct the script")
+      .failed, "\(place): \(what)\(error.sentence)", hint: "nothing of this migration was kept; correct the script")
   }
 
   private var place: String { change.script?.source ?? "the record" }
@@ -175,5 +180,14 @@ struct ChangeBatch: Sendable {
     MigrationError(
       .doesNotFit, "\(place): larger than what the remote takes in one request",
       hint: "nothing of this migration was done; split it into several, or raise the limit of the remote")
+  }
+}
+
+extension RemoteError {
+  /// What the remote says of a statement of a script: ` (CODE): text`. SQLite's sentences quote names and SQL, which are the
+  /// script's own.
+  var sentence: String {
+    let text = remoteText?.text.split(separator: "\n").first.map { ": \($0.prefix(300))" } ?? ""
+    return (remoteCode.map { " (\($0))" } ?? "") + text
   }
 }

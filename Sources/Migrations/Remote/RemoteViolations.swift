@@ -1,3 +1,4 @@
+internal import LibSQLClient
 internal import LibSQLProtocol
 
 /// ``ForeignKeyViolations`` where both counts are made by one batch: the former are kept in a table that is gone before the
@@ -9,10 +10,8 @@ enum RemoteViolations {
     """
 
   /// Before the script.
-  static let remembering = [
-    "CREATE TABLE \"\(table)\" (\"child\", \"parent\", \"number\")",
-    "INSERT INTO \"\(table)\" \(count)",
-  ]
+  static let creation = "CREATE TABLE \"\(table)\" (\"child\", \"parent\", \"number\")"
+  static let remembering = "INSERT INTO \"\(table)\" \(count)"
 
   /// After it: rows of child, parent, and how many violations there are more than before.
   static let listing = """
@@ -23,6 +22,13 @@ enum RemoteViolations {
 
   /// At the end.
   static let forgetting = "DROP TABLE \"\(table)\""
+
+  /// It cannot be told after the script.
+  static func unknown(_ error: RemoteError, _ place: String) -> MigrationError {
+    MigrationError(
+      .brokenReferences, "\(place): foreign keys cannot be checked after it\(error.sentence)",
+      hint: "nothing of this migration was kept; give every parent the key that its children refer to")
+  }
 
   /// - Parameter rows: of ``listing``.
   static func error(_ rows: [[Hrana.Value]], _ place: String) -> MigrationError {

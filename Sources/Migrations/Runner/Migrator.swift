@@ -147,6 +147,8 @@ public struct Migrator: Sendable {
     return done
   }
 
+  /// Other runners may do the same at the same time, but not the opposite.
+  ///
   /// - Returns: whether this run did it; if not, another one has.
   private func run(_ step: PlannedMigration, _ state: inout DatabaseState) async throws -> Bool {
     let version = step.migration.version
@@ -157,7 +159,11 @@ public struct Migrator: Sendable {
       }
       try report(step.direction == .up ? .applyingMigration(version) : .rollingBackMigration(version))
       let outcome = try await database.apply(step.change(of: state, at: settings.now()))
+      let former = Set(state.versions)
       state = try await knownState()
+      guard step.direction == .up ? former.isSubset(of: state.versions) : former.isSuperset(of: state.versions) else {
+        throw Self.opposed
+      }
       guard outcome == .applied else { continue }
       try report(step.direction == .up ? .appliedMigration(version) : .rolledBackMigration(version))
       return true
@@ -202,6 +208,11 @@ public struct Migrator: Sendable {
       .destructive, "\(what), and the database is a remote one; nothing was done",
       hint: "look at it with albergue-migration plan, then allow it with --allow-destructive")
   }
+
+  /// The plan makes no sense any more: what it builds on is gone, or something builds on what it takes away.
+  private static let opposed = MigrationError(
+    .busy, "another runner does the opposite at the same time; this one stopped between two migrations",
+    hint: "look at albergue-migration status, then try again")
 
   static let restless = MigrationError(
     .busy, "other runners keep changing what is applied", hint: "try again when they have finished")

@@ -23,7 +23,7 @@ public struct StatementEffect: Sendable, Hashable {
     case "ROLLBACK": controls = !words.contains("TO")
     case "DELETE", "REPLACE": isDestructive = true
     case "INSERT": isDestructive = words.next() == "OR" && words.next() == "REPLACE"
-    case "WITH": isDestructive = words.contains("DELETE") || words.contains("REPLACE")
+    case "WITH": isDestructive = words.contains("DELETE")
     case "PRAGMA":
       let rest = words.rest()
       isOff = rest.contains("FOREIGN_KEYS") && !rest.isDisjoint(with: ["OFF", "0", "FALSE", "NO"])
