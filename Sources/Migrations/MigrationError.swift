@@ -63,6 +63,8 @@ extension MigrationError {
     public static let exists = Code("exists", 73)
     /// A file cannot be read or written (74).
     public static let inputOutput = Code("input-output", 74)
+    /// A migration was begun statement by statement, and is not finished; nothing was changed (75).
+    public static let unfinished = Code("unfinished", 75)
     /// Others keep changing the tracker, or hold the lease; nothing was changed (75).
     public static let busy = Code("busy", 75)
     /// Destroys data at a remote, and that was not allowed (77).

@@ -32,6 +32,7 @@ struct ChangeBatch: Sendable {
   }
 
   private let change: DatabaseChange
+  private let part: ChangePart
   /// Under which it is written down at the remote that this was committed.
   let name: String
   private let isGuarded: Bool
@@ -42,8 +43,8 @@ struct ChangeBatch: Sendable {
   ///   - owner: of the lease that must be held; nil for none.
   ///   - isGuarded: whether the server understands the condition that a transaction is open. Without it a transaction that
   ///     the server has ended by itself is noticed only by the failure of the statement that ran into it.
-  init(_ change: DatabaseChange, name: String, owner: String?, isGuarded: Bool) {
-    (self.change, self.name, self.isGuarded) = (change, name, isGuarded)
+  init(_ change: DatabaseChange, _ part: ChangePart, name: String, owner: String?, isGuarded: Bool) {
+    (self.change, self.part, self.name, self.isGuarded) = (change, part, name, isGuarded)
     // Without effect within a transaction, hence before it. The stream ends with the batch, and the setting with it.
     add(.setting, "PRAGMA foreign_keys=\(change.turnsForeignKeysOff ? "OFF" : "ON")")
     add(.begin, "BEGIN IMMEDIATE")
@@ -52,7 +53,8 @@ struct ChangeBatch: Sendable {
     for statement in Tracker.creation { add(.bookkeeping, Hrana.Statement(statement)) }
     addGate(owner)
     if let script = change.script { add(script) }
-    for edit in change.edits {
+    for statement in part.progressStatements { add(.edit, Hrana.Statement(statement)) }
+    for edit in part.edits {
       for statement in Tracker.statements(for: edit) { add(.edit, Hrana.Statement(statement)) }
     }
     add(.commit, "COMMIT")
@@ -76,10 +78,14 @@ struct ChangeBatch: Sendable {
   /// Says what holds, then fails if something does not.
   private mutating func addGate(_ owner: String?) {
     let unchanged = Tracker.isUnchanged(change.expected)
+    let progress = ScriptProgress.isUnchanged(part.former)
     let held = owner.map(MigrationLease.isHeld) ?? Tracker.Statement("1")
-    let values = unchanged.values + held.values
-    add(.look, Hrana.Statement(Tracker.Statement("SELECT \(unchanged.sql), \(held.sql)", values)))
-    add(.gate, Hrana.Statement(Tracker.Statement(Self.gate("\(unchanged.sql) AND \(held.sql)"), values)))
+    let conditions = [unchanged, progress, held]
+    let values = conditions.flatMap(\.values)
+    let listed = conditions.map(\.sql).joined(separator: ", ")
+    let joined = conditions.map { "(\($0.sql))" }.joined(separator: " AND ")
+    add(.look, Hrana.Statement(Tracker.Statement("SELECT \(listed)", values)))
+    add(.gate, Hrana.Statement(Tracker.Statement(Self.gate(joined), values)))
   }
 
   private static func gate(_ condition: String) -> String {
@@ -92,9 +98,9 @@ struct ChangeBatch: Sendable {
       // It cannot be told when a parent has no key that fits: then none may be left.
       add(.optional, RemoteViolations.remembering)
     }
-    for (index, statement) in script.statements.enumerated() {
+    for index in part.statements {
       // Rows that a script selects are for nobody.
-      add(.statement(index: index), Hrana.Statement(.text(statement.sql), wantsRows: false))
+      add(.statement(index: index), Hrana.Statement(.text(script.statements[index].sql), wantsRows: false))
     }
     guard change.turnsForeignKeysOff else { return }
     add(.violations, RemoteViolations.listing)
@@ -124,6 +130,8 @@ struct ChangeBatch: Sendable {
     let error = result.stepErrors[index].map { client.failure($0, "migrate") }
     if error?.isBusy == true, roles[index] != .commit { return .busy }
     switch roles[index] {
+    // The progress that was expected is gone.
+    case .look where part.former != nil: return .superseded
     case .gate: if let outcome = lookedAt(result) { return outcome }
     case .violations: if let error { throw RemoteViolations.unknown(error, place) }
     case .violationsGate: if let broken = broken(result) { throw broken }
@@ -161,7 +169,8 @@ struct ChangeBatch: Sendable {
       return MigrationError(
         .doesNotFit,
         "\(place): the remote has ended the transaction of its migration, which took longer than it allows",
-        hint: "nothing of this migration was kept; split it into several, or raise the limit of the remote")
+        hint: "\(kept); split it into several, or raise the limit of the remote; what only changes rows can be done in "
+          + "parts, with remote-transactions: each-statement in its front matter")
     }
     let what =
       switch role {
@@ -170,7 +179,12 @@ struct ChangeBatch: Sendable {
       default: "the remote refused a statement of the migrator's own"
       }
     return MigrationError(
-      .failed, "\(place): \(what)\(error.sentence)", hint: "nothing of this migration was kept; correct the script")
+      .failed, "\(place): \(what)\(error.sentence)", hint: "\(kept); correct the script")
+  }
+
+  private var kept: String {
+    guard let count = part.former?.doneCount else { return "nothing of this migration was kept" }
+    return "its first \(count) statements were done before, and stay, and the next run goes on behind them"
   }
 
   private var place: String { change.script?.source ?? "the record" }

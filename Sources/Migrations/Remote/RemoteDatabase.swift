@@ -17,6 +17,8 @@ public final class RemoteDatabase: MigrationDatabase {
   private let lease: RemoteLease
   /// Of the lease that this object holds.
   private let owner = Mutex<String?>(nil)
+  /// What was half done when the state was read last, and what this object has done since.
+  private let progress = Mutex<ScriptProgress?>(nil)
   private let waitingTime: Duration
   /// How often a change is sent again that has not arrived.
   private static let lossCountMax = 8
@@ -40,7 +42,9 @@ public final class RemoteDatabase: MigrationDatabase {
   ///
   /// - Throws: `RemoteError`.
   public func state() async throws -> DatabaseState {
-    let listings = [SchemaObject.listing, Tracker.appliedListing, Tracker.checksumListing]
+    let listings = [
+      SchemaObject.listing, Tracker.appliedListing, Tracker.checksumListing, ScriptProgress.listing,
+    ]
     let results = try await snapshot(listings.map { Tracker.Statement($0) })
     let objects = try results[0].get().compactMap { row -> SchemaObject? in
       guard let kind = row[0].text.flatMap(SchemaObject.Kind.init), let name = row[1].text else { return nil }
@@ -50,6 +54,8 @@ public final class RemoteDatabase: MigrationDatabase {
     let tables = Set(objects.filter { $0.kind == .table }.map(\.name))
     let rows = tables.contains(Tracker.table) ? try results[1].get() : []
     let checksums = tables.contains(Tracker.checksumTable) ? try results[2].get() : []
+    let begun = tables.contains(ScriptProgress.table) ? try results[3].get().first.flatMap(ScriptProgress.init) : nil
+    progress.withLock { $0 = begun }
     let applied = DatabaseState.join(
       rows.map { ($0[0].text ?? "", $0[1].integer ?? 0) },
       checksums.map { ($0[0].text ?? "", $0[1].integer ?? 0, $0[2].text ?? "") })
@@ -97,13 +103,27 @@ public final class RemoteDatabase: MigrationDatabase {
   ///   `.unknownOutcome`; `RemoteError`: nothing of the change was kept.
   public func apply(_ change: DatabaseChange) async throws -> ChangeOutcome {
     if let script = change.script { try check(script) }
+    for part in try ChangePart.parts(of: change, after: progress.withLock { $0 }) {
+      try Task.checkCancellation()
+      guard try await apply(change, part) == .applied else {
+        // What is half done may be what has changed, and whoever plans anew may not look at that.
+        _ = try await state()
+        return .superseded
+      }
+      progress.withLock { $0 = part.next }
+    }
+    return .applied
+  }
+
+  private func apply(_ change: DatabaseChange, _ part: ChangePart) async throws -> ChangeOutcome {
     let isGuarded = try await client.version() == .three
     let owner = owner.withLock { $0 }
     var pauses = Pauses(retries)
     var lossCount = 0
     while true {
       // A name of its own for each attempt: one that is claimed cannot commit any more.
-      switch try await send(ChangeBatch(change, name: UniqueName.make(), owner: owner, isGuarded: isGuarded)) {
+      let batch = ChangeBatch(change, part, name: UniqueName.make(), owner: owner, isGuarded: isGuarded)
+      switch try await send(batch) {
       case .committed: return .applied
       case .superseded: return .superseded
       case .leaseLost:

@@ -3,12 +3,31 @@
 enum RemoteScript {
   /// - Throws: ``MigrationError`` `.invalidScript` for the first statement that a remote refuses.
   static func check(_ script: MigrationScript) throws(MigrationError) {
+    if script.options.remoteTransactions == .eachStatement { try checkParts(script) }
     for statement in script.statements {
       let bytes = Array(statement.sql.utf8)
       let tokens = SQLLexer(bytes).filter { $0.kind != .space }
       guard let (what, hint) = refusal(of: SQLWords(tokens, of: bytes)) else { continue }
       throw MigrationError(
         .invalidScript, "\(script.place(of: statement)): \(what), which a remote refuses; nothing was done", hint: hint)
+    }
+  }
+
+  /// A schema that is changed in part is of no use to anybody; rows can be.
+  private static func checkParts(_ script: MigrationScript) throws(MigrationError) {
+    let hint = "make two migrations of it, one for the schema and one for the rows"
+    guard !script.turnsForeignKeysOff else {
+      throw MigrationError(
+        .invalidScript, "\(script.source): remote-transactions: each-statement, with foreign keys off", hint: hint)
+    }
+    for statement in script.statements {
+      let bytes = Array(statement.sql.utf8)
+      var words = SQLWords(SQLLexer(bytes).filter { $0.kind != .space }, of: bytes)
+      guard let word = words.next(), !["INSERT", "UPDATE", "DELETE", "REPLACE", "WITH"].contains(word) else { continue }
+      throw MigrationError(
+        .invalidScript,
+        "\(script.place(of: statement)): with remote-transactions: each-statement, statements change rows only",
+        hint: hint)
     }
   }
 
