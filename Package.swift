@@ -92,7 +92,7 @@ let package = Package(
       swiftSettings: memorySafe),
     .target(
       name: "Migrations",
-      dependencies: ["LibSQLClient", "LibSQLProtocol", "EncryptedStorage", "COpenSSL"],
+      dependencies: ["LibSQLClient", "LibSQLProtocol", "EncryptedStorage", "EncryptionKeys", "COpenSSL"],
       swiftSettings: memorySafe),
     .target(
       name: "HostelMigrations", dependencies: ["Migrations", "LibSQLClient", "EncryptedStorage"],
@@ -125,7 +125,8 @@ let package = Package(
     .executableTarget(
       name: "albergue-crypt",
       dependencies: [
-        "CommandSupport", "Verification", "PageStore", "EncryptedStorage", "EncryptionKeys",
+        "CommandSupport", "Verification", "ReplicaSync", "LibSQLClient", "PageStore", "EncryptedStorage",
+        "EncryptionKeys",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -175,6 +176,11 @@ let package = Package(
       path: "Tests/StoreBenchmark",
       swiftSettings: strict),
     .executableTarget(
+      name: "sync-benchmark",
+      dependencies: ["CSQLCipher", "ReplicaSync", "LibSQLClient", "PageStore", "EncryptedStorage", "EncryptionKeys"],
+      path: "Tests/SyncBenchmark",
+      swiftSettings: strict),
+    .executableTarget(
       name: "store-workload",
       dependencies: ["PageStore", "EncryptedStorage", "EncryptionKeys", "TestSupport"],
       path: "Tests/StoreWorkload",
@@ -217,7 +223,7 @@ let package = Package(
       dependencies: [
         "ReplicaSync", "LibSQLClient", "LibSQLProtocol", "PageStore", "EncryptedStorage", "EncryptionKeys",
         "TestSupport",
-        "albergue-primary", "turso-sync",
+        "albergue-crypt", "albergue-primary", "turso-sync",
       ],
       exclude: ["Servers"],
       swiftSettings: strict),

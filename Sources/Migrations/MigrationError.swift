@@ -1,9 +1,11 @@
+public import EncryptionKeys
+
 /// Why a migration could not be read, planned or run, where neither storage nor remote has failed: what, where, and what
 /// to do.
 ///
 /// Names files, lines, migrations and tables, and may quote the text of a migration; never holds a key, a token or a value
 /// of a row, so it is safe to log.
-public struct MigrationError: Error, Sendable, Hashable, CustomStringConvertible {
+public struct MigrationError: ReportedError, Sendable, Hashable, CustomStringConvertible {
   /// What went wrong, as far as a caller can react to it.
   public let code: Code
   /// What was found, in one sentence without a full stop.
@@ -20,6 +22,10 @@ public struct MigrationError: Error, Sendable, Hashable, CustomStringConvertible
 
   /// ``detail``.
   public var description: String { detail }
+  /// ``detail``.
+  public var report: String { detail }
+  /// That of the code.
+  public var exitCode: Int32 { code.exitCode }
 }
 
 extension MigrationError {

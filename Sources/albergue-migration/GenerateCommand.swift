@@ -23,9 +23,7 @@ struct GenerateCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    try await Failures.translated {
-      try StandardOutput.line("Generating migration file `\(try catalog.folder.generate(name, time: time()))`")
-    }
+    try StandardOutput.line("Generating migration file `\(try catalog.folder.generate(name, time: time()))`")
   }
 
   /// `YYYYMMDD_HHMMSS`

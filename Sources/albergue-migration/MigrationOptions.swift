@@ -65,22 +65,20 @@ struct DatabaseOptions: ParsableArguments {
     isChanging: Bool, allowsDestruction: Bool = false, reportsEvents: Bool = true,
     _ body: @Sendable (Migrator) async throws -> Result
   ) async throws -> Result {
-    try await Failures.translated {
-      let catalog = try catalog.catalog()
-      let (database, close) = try await open(isChanging: isChanging)
-      var settings = Migrator.Settings()
-      settings.allowsDestruction = allowsDestruction
-      let log = RunLog(isQuiet: json, isVerbose: verbose, catalog: catalog)
-      let outcome: Swift.Result<Result, any Error>
-      do {
-        outcome = .success(
-          try await body(Migrator(catalog, on: database, settings: settings) { if reportsEvents { try log.note($0) } }))
-      } catch {
-        outcome = .failure(error)
-      }
-      await close()
-      return try outcome.get()
+    let catalog = try catalog.catalog()
+    let (database, close) = try await open(isChanging: isChanging)
+    var settings = Migrator.Settings()
+    settings.allowsDestruction = allowsDestruction
+    let log = RunLog(isQuiet: json, isVerbose: verbose, catalog: catalog)
+    let outcome: Swift.Result<Result, any Error>
+    do {
+      outcome = .success(
+        try await body(Migrator(catalog, on: database, settings: settings) { if reportsEvents { try log.note($0) } }))
+    } catch {
+      outcome = .failure(error)
     }
+    await close()
+    return try outcome.get()
   }
 
   private func open(isChanging: Bool) async throws -> (any MigrationDatabase, close: @Sendable () async -> Void) {

@@ -16,23 +16,21 @@ struct MigrateRemoteCommand: AsyncParsableCommand {
   @OptionGroup var remote: RemoteOptions
 
   func run() async throws {
-    try await Failures.translated {
-      let diagnostics = Diagnostics("albergue-migration")
-      let database = try remote.database()
-      let isQuiet = remote.json
-      let baseline = RemoteBaseline(
-        of: database,
-        report: { event in
-          if isQuiet { diagnostics.note(event.description) } else { try StandardOutput.line(event.description) }
-        })
-      let done = try await baseline.run()
-      let status = try await baseline.status()
-      for note in status.notes { diagnostics.warning(note) }
-      if remote.json {
-        try JSONOutput.print(Report(done, notes: status.notes))
-      } else if done.isEmpty {
-        diagnostics.note("the remote has the whole schema; nothing was to be done")
-      }
+    let diagnostics = Diagnostics("albergue-migration")
+    let database = try remote.database()
+    let isQuiet = remote.json
+    let baseline = RemoteBaseline(
+      of: database,
+      report: { event in
+        if isQuiet { diagnostics.note(event.description) } else { try StandardOutput.line(event.description) }
+      })
+    let done = try await baseline.run()
+    let status = try await baseline.status()
+    for note in status.notes { diagnostics.warning(note) }
+    if remote.json {
+      try JSONOutput.print(Report(done, notes: status.notes))
+    } else if done.isEmpty {
+      diagnostics.note("the remote has the whole schema; nothing was to be done")
     }
   }
 
@@ -69,24 +67,22 @@ struct StatusRemoteCommand: AsyncParsableCommand {
   @OptionGroup var remote: RemoteOptions
 
   func run() async throws {
-    try await Failures.translated {
-      let status = try await RemoteBaseline(of: try remote.database()).status()
-      if remote.json {
-        try JSONOutput.print(Report(status))
-      } else {
-        try StandardOutput.line("\(RemoteBaseline.name)\t\(status.isApplied ? "Applied" : "Pending")")
-      }
-      let diagnostics = Diagnostics("albergue-migration")
-      for line in status.differences { diagnostics.warning(line) }
-      for note in status.notes { diagnostics.warning(note) }
-      if status.isApplied, !status.missing.isEmpty {
-        diagnostics.warning("\(status.missing.count) of the hostel's migrations are not recorded for SeaORM")
-      }
-      guard check, !status.isApplied || !status.missing.isEmpty || !status.differences.isEmpty else { return }
-      throw CommandError(
-        .checkFailed, "the remote does not have the whole schema with its records",
-        hint: "run albergue-migration migrate-remote")
+    let status = try await RemoteBaseline(of: try remote.database()).status()
+    if remote.json {
+      try JSONOutput.print(Report(status))
+    } else {
+      try StandardOutput.line("\(RemoteBaseline.name)\t\(status.isApplied ? "Applied" : "Pending")")
     }
+    let diagnostics = Diagnostics("albergue-migration")
+    for line in status.differences { diagnostics.warning(line) }
+    for note in status.notes { diagnostics.warning(note) }
+    if status.isApplied, !status.missing.isEmpty {
+      diagnostics.warning("\(status.missing.count) of the hostel's migrations are not recorded for SeaORM")
+    }
+    guard check, !status.isApplied || !status.missing.isEmpty || !status.differences.isEmpty else { return }
+    throw CommandError(
+      .checkFailed, "the remote does not have the whole schema with its records",
+      hint: "run albergue-migration migrate-remote")
   }
 
   private struct Report: Encodable {

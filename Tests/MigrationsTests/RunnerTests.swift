@@ -76,13 +76,14 @@ struct RunnerTests {
       CREATE VIEW v AS SELECT x FROM a; CREATE VIRTUAL TABLE words USING fts5(text); CREATE TABLE words_own (x);
       INSERT INTO words VALUES ('eins');
       CREATE TABLE _albergue_copy (name TEXT PRIMARY KEY, value) WITHOUT ROWID; INSERT INTO _albergue_copy VALUES ('a', 1);
-      CREATE TABLE _albergue_writes (id); CREATE TABLE _albergue_migration_lease (id); CREATE TABLE _albergue_migrations (x);
+      CREATE TABLE _albergue_writes (id); CREATE TABLE _albergue_pushes (id); CREATE TABLE _albergue_migration_lease (id); CREATE TABLE _albergue_migrations (x);
       """)
     try await work.migrate(migrations) { try await $0.fresh() }
     #expect(try work.versions() == migrations.map(\.version))
     #expect(
       try work.lines("SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') ORDER BY 1;") == [
-        "_albergue_copy", "_albergue_migration_checksums", "_albergue_migration_lease", "_albergue_writes", "a", "b",
+        "_albergue_copy", "_albergue_migration_checksums", "_albergue_migration_lease", "_albergue_pushes",
+        "_albergue_writes", "a", "b",
         "c",
         "seaql_migrations",
       ])

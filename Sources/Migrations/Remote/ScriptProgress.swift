@@ -69,7 +69,8 @@ struct ScriptProgress: Sendable, Hashable {
     MigrationError(
       .unfinished,
       "the migration '\(version)' was begun: \(doneCount) of its statements are done, each in a transaction of its own",
-      hint: "finish it with albergue-migration up; its script must begin with these statements as they were. Or do the rest "
+      hint:
+        "finish it with albergue-migration up; its script must begin with these statements as they were. Or do the rest "
         + "by hand, then albergue-migration adopt \(version)")
   }
 }
