@@ -193,6 +193,21 @@ struct RemoteRunnerTests {
     #expect(try await !remote.has("_albergue_migration_violations"))
   }
 
+  /// A parent without a key that fits cannot be checked: before a script that is none of its doing.
+  @Test func checkReferencesAfterAScriptEvenIfNotBefore() async throws {
+    try await remote.execute(
+      "CREATE TABLE p (id)", "CREATE TABLE c (p REFERENCES p(id))", "INSERT INTO p VALUES (1)")
+    try await HranaClient(remote.remote()).sequence("PRAGMA foreign_keys=OFF; INSERT INTO c VALUES (1)")
+    let copy = "INSERT INTO n SELECT id FROM p; DROP TABLE p; ALTER TABLE n RENAME TO p"
+    let bad = try Migration(version: "m1", up: "CREATE TABLE n (id); \(copy)", down: nil)
+    let error = await migrationError { try await remote.migrator([bad]).up() }
+    #expect(error?.code == .brokenReferences)
+    #expect(error?.detail.hasPrefix("m1 (up): foreign keys cannot be checked after it") == true)
+    let good = try Migration(version: "m1", up: "CREATE TABLE n (id PRIMARY KEY); \(copy)", down: nil)
+    #expect(try await remote.migrator([good]).up() == ["m1"])
+    try await remote.expectSound()
+  }
+
   @Test func sayThatAMigrationTakesTooLong() async throws {
     let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) INSERT INTO a SELECT i FROM n"
     let migration = try Migration(version: "m1", up: "CREATE TABLE a (x);\n\(endless);\nSELECT 1;", down: nil)

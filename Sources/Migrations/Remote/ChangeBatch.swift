@@ -144,12 +144,10 @@ struct ChangeBatch: Sendable {
 
   /// Why the gate was closed; nil when it was not.
   private func lookedAt(_ result: Hrana.BatchResult) -> Outcome? {
-    guard let index = roles.firstIndex(of: .look), let row = result.stepResults[index]?.rows.first, row.count == 2
-    else {
-      return nil
-    }
-    if row[1] != .integer(1) { return .leaseLost }
-    return row[0] == .integer(1) ? nil : .superseded
+    guard let index = roles.firstIndex(of: .look), let row = result.stepResults[index]?.rows.first, row.count == 3
+    else { return nil }
+    if row[2] != .integer(1) { return .leaseLost }
+    return row[0] == .integer(1) && row[1] == .integer(1) ? nil : .superseded
   }
 
   private func broken(_ result: Hrana.BatchResult) -> MigrationError? {
