@@ -99,11 +99,12 @@ struct RemoteConcurrencyTests {
   }
 
   @Test func waitForAWriterOnlySoLong() async throws {
+    let remote = try RemoteWorkshop("--writer-wait-secs", "0.1", "--transaction-secs", "60")
     let database = try remote.database(wait: .zero)
     let transaction = try await HranaClient(remote.remote()).begin()
     let error = await migrationError { try await remote.migrator(CountedMigrations.all(), on: database).up() }
     #expect(error?.code == .busy)
-    try? await transaction.rollback()
+    try await transaction.rollback()
     _ = try await remote.migrator(CountedMigrations.all(), on: database).up()
     try await remote.expectCounted()
   }

@@ -11,7 +11,7 @@ import Testing
 struct RemoteRunnerTests {
   private let remote: RemoteWorkshop
 
-  init() throws { remote = try RemoteWorkshop("--transaction-secs", "2", "--max-request-bytes", "3000000") }
+  init() throws { remote = try RemoteWorkshop("--transaction-secs", "60", "--max-request-bytes", "3000000") }
 
   private func expectHostel() async throws {
     #expect(try await remote.schema() == [SeaORMDatabase.tracker] + SeaORMDatabase.definitions(9))
@@ -209,6 +209,7 @@ struct RemoteRunnerTests {
   }
 
   @Test func sayThatAMigrationTakesTooLong() async throws {
+    let remote = try RemoteWorkshop("--transaction-secs", "1")
     let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) INSERT INTO a SELECT i FROM n"
     let migration = try Migration(version: "m1", up: "CREATE TABLE a (x);\n\(endless);\nSELECT 1;", down: nil)
     let error = await migrationError { try await remote.migrator([migration]).up() }

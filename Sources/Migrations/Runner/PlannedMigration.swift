@@ -60,6 +60,9 @@ public struct PlannedMigration: Sendable, Hashable {
   /// The record's time is that of the run.
   public var sql: String {
     var lines = ["-- \(direction.rawValue): \(migration.version), from \(script.source)"]
+    if script.options.remoteTransactions == .eachStatement {
+      lines.append("-- at a remote: each statement in a transaction of its own")
+    }
     if script.turnsForeignKeysOff { lines.append("PRAGMA foreign_keys=OFF;") }
     lines.append("BEGIN IMMEDIATE;")
     lines += Tracker.creation.map { $0.sql + ";" }
