@@ -19,7 +19,9 @@ let package = Package(
     .library(name: "EncryptedStorage", targets: ["EncryptedStorage", "EncryptionKeys"]),
     .library(
       name: "ReplicaSync", targets: ["ReplicaSync", "LibSQLClient", "PageStore", "EncryptedStorage", "EncryptionKeys"]),
+    .library(name: "Migrations", targets: ["Migrations", "EncryptedStorage", "EncryptionKeys"]),
     .executable(name: "albergue-crypt", targets: ["albergue-crypt"]),
+    .executable(name: "albergue-migration", targets: ["albergue-migration"]),
     .executable(name: "albergue-primary", targets: ["albergue-primary"]),
     .executable(name: "turso-sync", targets: ["turso-sync"]),
   ],
@@ -88,10 +90,16 @@ let package = Package(
       name: "ReplicaSync",
       dependencies: ["LibSQLClient", "LibSQLProtocol", "PageStore", "EncryptedStorage", "EncryptionKeys"],
       swiftSettings: memorySafe),
+    .target(name: "PrometheusText", swiftSettings: strict),
+    .target(
+      name: "Migrations",
+      dependencies: ["EncryptedStorage", "EncryptionKeys", "COpenSSL"],
+      swiftSettings: memorySafe),
+    .target(name: "HostelMigrations", dependencies: ["Migrations"], swiftSettings: memorySafe),
     .target(
       name: "Primary",
       dependencies: [
-        "LibSQLProtocol", "PageStore", "EncryptedStorage", "EncryptionKeys", "COpenSSL",
+        "PrometheusText", "LibSQLProtocol", "PageStore", "EncryptedStorage", "EncryptionKeys", "COpenSSL",
         .product(name: "AsyncAlgorithms", package: "swift-async-algorithms"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Hummingbird", package: "hummingbird"),
@@ -126,9 +134,19 @@ let package = Package(
       name: "turso-sync",
       dependencies: [
         "CommandSupport", "WorkingCopy", "ReplicaSync", "LibSQLClient", "PageStore", "EncryptedStorage",
-        "EncryptionKeys",
+        "EncryptionKeys", "PrometheusText",
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: strict),
+    .executableTarget(
+      name: "albergue-migration",
+      dependencies: [
+        "CommandSupport", "HostelMigrations", "Migrations", "EncryptedStorage",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
     .executableTarget(
@@ -158,6 +176,11 @@ let package = Package(
       name: "store-benchmark",
       dependencies: ["PageStore", "EncryptedStorage", "EncryptionKeys"],
       path: "Tests/StoreBenchmark",
+      swiftSettings: strict),
+    .executableTarget(
+      name: "sync-benchmark",
+      dependencies: ["CSQLCipher", "ReplicaSync", "LibSQLClient", "PageStore", "EncryptedStorage", "EncryptionKeys"],
+      path: "Tests/SyncBenchmark",
       swiftSettings: strict),
     .executableTarget(
       name: "store-workload",
@@ -214,6 +237,14 @@ let package = Package(
         "albergue-primary", "turso-sync",
       ],
       exclude: ["Servers"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "MigrationsTests",
+      dependencies: [
+        "HostelMigrations", "Migrations", "LibSQLClient", "LibSQLProtocol", "PageStore", "EncryptedStorage",
+        "EncryptionKeys", "CSQLCipher", "FaultInjection", "TestSupport",
+        "albergue-migration", "albergue-primary", "turso-sync",
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "VerificationTests",
