@@ -55,6 +55,10 @@ class ByTheAPI(TaskTestCase):
         self.api.databases["spring"] = "default"
         path = self.folder / "token"
         path.write_text(PLATFORM_TOKEN + "\n", encoding="utf-8")
+        path.chmod(0o640)
+        self.assert_fails(
+            self.turso("url", "spring", TURSO_API_TOKEN="", TURSO_API_TOKEN_FILE=str(path)), 77, "others can read")
+        path.chmod(0o600)
         self.assert_succeeds(self.turso("url", "spring", TURSO_API_TOKEN="", TURSO_API_TOKEN_FILE=str(path)))
         self.assert_fails(
             self.turso("url", "spring", TURSO_API_TOKEN="", TURSO_API_TOKEN_FILE=str(path) + "x"), 66, "cannot be read")
