@@ -1,5 +1,6 @@
 """turso:db:* by the Platform API and by the turso command line, both stood in for."""
 import json
+import os
 import stat
 import time
 
@@ -59,7 +60,10 @@ class ByTheAPI(TaskTestCase):
         self.assert_fails(
             self.turso("url", "spring", TURSO_API_TOKEN="", TURSO_API_TOKEN_FILE=str(path)), 77, "others can read")
         path.chmod(0o600)
-        self.assert_succeeds(self.turso("url", "spring", TURSO_API_TOKEN="", TURSO_API_TOKEN_FILE=str(path)))
+        for name in ("url", "token"):
+            # Relative to the repository, as everything in .env.
+            for place in (str(path), os.path.relpath(path, ROOT)):
+                self.assert_succeeds(self.turso(name, "spring", TURSO_API_TOKEN="", TURSO_API_TOKEN_FILE=place))
         self.assert_fails(
             self.turso("url", "spring", TURSO_API_TOKEN="", TURSO_API_TOKEN_FILE=str(path) + "x"), 66, "cannot be read")
 
@@ -147,6 +151,7 @@ class ByTheAPI(TaskTestCase):
         # Relative to where the user is, not to the repository.
         result = self.turso("token", "spring", "token file")
         self.assert_succeeds(result)
+        self.assertIn("written to", result.errors)
         path = self.folder / "token file"
         self.assertEqual(path.read_text(encoding="utf-8"), "e30.e30.c3ByaW5n\n")
         self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o600)
