@@ -19,7 +19,7 @@ let package = Package(
     .library(name: "EncryptedStorage", targets: ["EncryptedStorage", "EncryptionKeys"]),
     .library(
       name: "ReplicaSync", targets: ["ReplicaSync", "LibSQLClient", "PageStore", "EncryptedStorage", "EncryptionKeys"]),
-    .library(name: "Migrations", targets: ["Migrations", "EncryptedStorage", "EncryptionKeys"]),
+    .library(name: "Migrations", targets: ["Migrations", "LibSQLClient", "EncryptedStorage", "EncryptionKeys"]),
     .executable(name: "albergue-crypt", targets: ["albergue-crypt"]),
     .executable(name: "albergue-migration", targets: ["albergue-migration"]),
     .executable(name: "albergue-primary", targets: ["albergue-primary"]),
@@ -93,9 +93,11 @@ let package = Package(
     .target(name: "PrometheusText", swiftSettings: strict),
     .target(
       name: "Migrations",
-      dependencies: ["EncryptedStorage", "EncryptionKeys", "COpenSSL"],
+      dependencies: ["LibSQLClient", "LibSQLProtocol", "EncryptedStorage", "EncryptionKeys", "COpenSSL"],
       swiftSettings: memorySafe),
-    .target(name: "HostelMigrations", dependencies: ["Migrations"], swiftSettings: memorySafe),
+    .target(
+      name: "HostelMigrations", dependencies: ["Migrations", "LibSQLClient", "EncryptedStorage"],
+      swiftSettings: memorySafe),
     .target(
       name: "Primary",
       dependencies: [
@@ -145,7 +147,7 @@ let package = Package(
     .executableTarget(
       name: "albergue-migration",
       dependencies: [
-        "CommandSupport", "HostelMigrations", "Migrations", "EncryptedStorage",
+        "CommandSupport", "HostelMigrations", "Migrations", "LibSQLClient", "EncryptedStorage", "EncryptionKeys",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
