@@ -11,6 +11,10 @@ struct MigrateRemoteCommand: AsyncParsableCommand {
       Makes the tables and indexes that are missing, records the ten migrations for SeaORM and the baseline in \
       _albergue_migrations. Destroys nothing: a table that is there with another shape is an error, and nothing is \
       changed. A run that was interrupted is continued by the next one; one that finds nothing to do writes nothing.
+
+      Examples:
+        albergue-migration migrate-remote -u libsql://hostel.example
+        albergue-migration migrate-remote --json        (with everything else in the environment)
       """)
 
   @OptionGroup var remote: RemoteOptions
@@ -59,7 +63,13 @@ struct StatusRemoteCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "status-remote",
     abstract: "Say whether the baseline is applied at a remote. Changes nothing.",
-    discussion: "Prints one line: the baseline's name, a TAB, and Applied or Pending.")
+    discussion: """
+      Prints one line: the baseline's name, a TAB, and Applied or Pending.
+
+      Examples:
+        albergue-migration status-remote -u libsql://hostel.example
+        albergue-migration status-remote --check
+      """)
 
   @Flag(help: "End with 1 unless the baseline and all ten migrations are recorded, and the tables are what they make.")
   var check = false
