@@ -14,6 +14,18 @@ package struct WorkloadStep {
   var schema: WorkloadSchema?
   /// Whether it belongs to the history of the content, so that another program can repeat it on one connection.
   package var isHistory = true
+
+  package init(action: Action, connection: Int = 0) {
+    self.action = action
+    self.connection = connection
+  }
+
+  init(action: Action, connection: Int = 0, schema: WorkloadSchema?, isHistory: Bool = true) {
+    self.action = action
+    self.connection = connection
+    self.schema = schema
+    self.isHistory = isHistory
+  }
 }
 
 /// Makes the statements of a seed, one by one. Statements may fail, in the way that SQLite says; the generator only wants
@@ -201,10 +213,10 @@ package struct WorkloadGenerator {
     guard let table = choices.pickIfAny(schema.tables)?.name else { return run("BEGIN") }
     let other = 1 - writer
     let statements = ["SELECT count(*) FROM \(table)", "DELETE FROM \(table) WHERE id = 3", "ROLLBACK"].map {
-      WorkloadStep(action: .statement($0), connection: other, isHistory: false)
+      WorkloadStep(action: .statement($0), connection: other, schema: nil, isHistory: false)
     }
     queue = [statements[0], run("PRAGMA user_version = \(choices.number(1...999))"), statements[1], statements[2]]
-    return WorkloadStep(action: .statement("BEGIN"), connection: other, isHistory: false)
+    return WorkloadStep(action: .statement("BEGIN"), connection: other, schema: nil, isHistory: false)
   }
 
   /// Looks, on the writing connection or on the reading one, which has a snapshot of its own.
@@ -226,7 +238,8 @@ package struct WorkloadGenerator {
     for table in schema.spatialTables { queries.append("SELECT id FROM \(table) WHERE x0 < 50 AND y1 > 4 ORDER BY id") }
     for view in schema.views { queries.append("SELECT * FROM \(view) ORDER BY 1, 2 LIMIT 20") }
     return WorkloadStep(
-      action: .statement(choices.pick(queries)), connection: isReader ? 2 : writer, isHistory: !isReader)
+      action: .statement(choices.pick(queries)), connection: isReader ? 2 : writer, schema: nil,
+      isHistory: !isReader)
   }
 
   private mutating func fail() -> WorkloadStep {
