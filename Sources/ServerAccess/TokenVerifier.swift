@@ -46,7 +46,7 @@ package struct TokenVerifier: Sendable {
     if let expiry = claims.expiry, now >= expiry + Self.leeway { throw .expired }
     if let notBefore = claims.notBefore, now + Self.leeway < notBefore { throw .notYetValid }
     guard !claims.hasAudience else { throw .foreignAudience }
-    return AccessGrant(right: try right(of: claims), expiry: claims.expiry)
+    return AccessGrant(right: try right(of: claims), expiry: claims.expiry, subject: claims.subject)
   }
 
   private func right(of claims: TokenClaims) throws(AccessError) -> AccessRight {
