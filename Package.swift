@@ -122,7 +122,7 @@ let package = Package(
     .target(
       name: "HostelService",
       dependencies: [
-        "HostelStore", "HostelDomain", "ServerAccess",
+        "HostelStore", "HostelDomain", "ServerAccess", "ReplicaSync", "LibSQLClient", "EncryptedStorage",
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "HummingbirdCore", package: "hummingbird"),

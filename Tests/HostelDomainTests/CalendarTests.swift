@@ -88,7 +88,8 @@ struct CalendarTests {
 struct MoneyTests {
   @Test func centsSurviveTheColumn() throws {
     var generator = SeededGenerator(seed: 3)
-    for cents in [0, 1, 1500, Money.centsMax] + (0..<20_000).map({ _ in .random(in: 0...Money.centsMax, using: &generator) })
+    for cents in [0, 1, 1500, Money.centsMax]
+      + (0..<20_000).map({ _ in .random(in: 0...Money.centsMax, using: &generator) })
     {
       let money = try #require(Money(cents: cents))
       #expect(Money(stored: money.stored) == money)

@@ -85,7 +85,7 @@ struct DocumentTests {
   /// The specimen of the Spanish card (DNI 3.0): the number is that of the card, the NIF is in the optional data.
   @Test func theSpanishCardHasTheNIFInItsOptionalData() throws {
     let first = "IDESPBAA000589599999999R<<<<<<"
-    let second = "8001014F2506018ESP<<<<<<<<<<<"
+    let second = "8001014F2506012ESP<<<<<<<<<<<"
     let check = MachineReadableZone.checkDigit(
       of: Array(first.utf8)[5...] + Array(second.utf8)[0..<7] + Array(second.utf8)[8..<15] + Array(second.utf8)[18...])
     let zone = try Self.read([
@@ -127,7 +127,9 @@ struct DocumentTests {
   }
 
   @Test func whatIsNoZoneIsRefused() {
-    for lines in [[], [""], [Self.passport[0]], Self.passport + Self.passport, [Self.passport[0], "é" + Self.passport[1]]] {
+    for lines in [
+      [], [""], [Self.passport[0]], Self.passport + Self.passport, [Self.passport[0], "é" + Self.passport[1]],
+    ] {
       #expect(throws: MachineReadableZone.Problem.self) { try Self.read(lines) }
     }
     var generator = SeededGenerator(seed: 8)

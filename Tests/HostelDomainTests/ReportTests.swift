@@ -37,10 +37,13 @@ struct ReportTests {
 
   @Test func everyRuleNamesItsField() throws {
     let cases: [(String, (inout Pilgrim) throws -> Void)] = [
-      ("/first_name length", { $0.firstName = "" }), ("/last_name1 length", { $0.lastName1 = .init(repeating: "a", count: 51) }),
+      ("/first_name length", { $0.firstName = "" }),
+      ("/last_name1 length", { $0.lastName1 = .init(repeating: "a", count: 51) }),
       ("/first_name format", { $0.firstName = "Ana\u{0}" }), ("/first_name format", { $0.firstName = " Ana" }),
-      ("/last_name2 required", { $0.lastName2 = nil }), ("/birth_date range", { $0.birthDate = Self.today.adding(days: 1) }),
-      ("/birth_date range", { $0.birthDate = Self.today.adding(years: -126) }), ("/phone format", { $0.phone = "none" }),
+      ("/last_name2 required", { $0.lastName2 = nil }),
+      ("/birth_date range", { $0.birthDate = Self.today.adding(days: 1) }),
+      ("/birth_date range", { $0.birthDate = Self.today.adding(years: -126) }),
+      ("/phone format", { $0.phone = "none" }),
       ("/phone2 format", { $0.phone2 = "12+34567" }), ("/email format", { $0.email = "ana@example" }),
       ("/email format", { $0.email = "ana @example.org" }), ("/language format", { $0.language = "ES" }),
       ("/address/municipality_code required", { $0.address.municipalityCode = nil }),

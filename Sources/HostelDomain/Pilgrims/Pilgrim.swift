@@ -41,7 +41,8 @@ package struct Pilgrim: Sendable, Hashable {
   }
 
   package init(
-    firstName: String, lastName1: String, lastName2: String? = nil, birthDate: Day, document: IdentityDocument, sex: Sex,
+    firstName: String, lastName1: String, lastName2: String? = nil, birthDate: Day, document: IdentityDocument,
+    sex: Sex,
     nationality: Country, phone: String, phone2: String? = nil, email: String? = nil, address: Address,
     language: String = "es", givesConsent: Bool = false
   ) {

@@ -10,7 +10,9 @@ package struct ReportOutcome: Sendable, Hashable {
 
   /// - Throws: ``FieldProblem``.
   package init(lot: String, lotState: Int, communication: String?) throws(FieldProblem) {
-    guard Self.isCode(lot) else { throw FieldProblem("/lot", "format", "36 characters: small letters, digits, hyphens") }
+    guard Self.isCode(lot) else {
+      throw FieldProblem("/lot", "format", "36 characters: small letters, digits, hyphens")
+    }
     guard (1...6).contains(lotState) else { throw FieldProblem("/lot_state", "range", "1 to 6") }
     if let communication {
       guard Self.isCode(communication) else {

@@ -1,15 +1,15 @@
 import Foundation
-import TestSupport
-import Testing
 
-/// `Servers/fault_proxy.py` before a server, in a process of its own. It ends with the last reference.
-final class FaultProxy: Sendable {
+/// `ReplicaSyncTests/Servers/fault_proxy.py` before a server, in a process of its own. It ends with the last reference.
+package final class FaultProxy: Sendable {
+  package struct Failure: Error { package let message: String }
+
   private let process = ChildProgram()
   private let input: Pipe
   private let output: Pipe
-  let port: Int
+  package let port: Int
 
-  init(before server: Int) throws {
+  package init(before server: Int) throws {
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     process.arguments = ["python3", Judges.root + "/Tests/ReplicaSyncTests/Servers/fault_proxy.py", "\(server)"]
     input = Pipe()
@@ -18,7 +18,10 @@ final class FaultProxy: Sendable {
     process.setOutput(output)
     try process.run()
     let line = try Self.line(output)
-    port = try #require(line.split(separator: " ").first.flatMap { Int($0) }, "the proxy did not start")
+    guard let number = line.split(separator: " ").first.flatMap({ Int($0) }) else {
+      throw Failure(message: "the proxy did not start")
+    }
+    port = number
   }
 
   deinit {
@@ -26,13 +29,13 @@ final class FaultProxy: Sendable {
     process.waitUntilExit()
   }
 
-  var url: String { "http://127.0.0.1:\(port)" }
+  package var url: String { "http://127.0.0.1:\(port)" }
 
   private static func line(_ output: Pipe) throws -> String {
     var text = Data()
     while text.last != UInt8(ascii: "\n") {
       let more = output.fileHandleForReading.availableData
-      try #require(!more.isEmpty, "the proxy has ended")
+      guard !more.isEmpty else { throw Failure(message: "the proxy has ended") }
       text += more
     }
     return String(decoding: text, as: UTF8.self)
@@ -41,23 +44,30 @@ final class FaultProxy: Sendable {
   private func command(_ text: String) throws -> [String: Any] {
     input.fileHandleForWriting.write(Data((text + "\n").utf8))
     let answer = try JSONSerialization.jsonObject(with: Data(Self.line(output).utf8))
-    return try #require(answer as? [String: Any])
+    return try Self.need(answer as? [String: Any])
+  }
+
+  private static func need<T>(_ value: T?) throws -> T {
+    guard let value else { throw Failure(message: "the proxy answered something else") }
+    return value
   }
 
   /// Replaces the rules; see the script.
-  func set(_ rules: String...) throws { _ = try command(#"{"rules": [\#(rules.joined(separator: ","))]}"#) }
+  package func set(_ rules: String...) throws { _ = try command(#"{"rules": [\#(rules.joined(separator: ","))]}"#) }
 
   /// `METHOD path` of the requests since the last time.
-  func seen() throws -> [String] {
+  package func seen() throws -> [String] {
     let seen = try command(#"{"seen": true}"#)["seen"] as? [[String]]
-    return try #require(seen).map { $0.joined(separator: " ") }
+    return try Self.need(seen).map { $0.joined(separator: " ") }
   }
 
   /// Lets the server have the requests that were held back.
   ///
   /// - Returns: status and body of each answer.
-  func release() throws -> [[String]] { try #require(try command(#"{"release": true}"#)["late"] as? [[String]]) }
+  package func release() throws -> [[String]] {
+    try Self.need(try command(#"{"release": true}"#)["late"] as? [[String]])
+  }
 
   /// Requests that went to another origin.
-  func foreignCount() throws -> Int { try #require(try command(#"{"seen": true}"#)["foreign"] as? Int) }
+  package func foreignCount() throws -> Int { try Self.need(try command(#"{"seen": true}"#)["foreign"] as? Int) }
 }
