@@ -111,10 +111,13 @@ struct Field: Sendable {
 struct ObjectShape: Sendable {
   let name: String
   let fields: [Field]
+  /// One that is right, for the document.
+  let example: JSONValue?
 
-  init(_ name: String, _ fields: [Field]) {
+  init(_ name: String, _ fields: [Field], example: JSONValue? = nil) {
     self.name = name
     self.fields = fields
+    self.example = example
   }
 
   var place: String { "#/components/schemas/\(name)" }
@@ -153,9 +156,11 @@ struct ObjectShape: Sendable {
       schema["description"] = .text(field.meaning)
       properties[field.name] = .object(schema)
     }
-    return [
+    var schema: [String: JSONValue] = [
       "type": "object", "properties": .object(properties), "additionalProperties": false,
       "required": .array(fields.filter(\.isRequired).map { .text($0.name) }),
     ]
+    if let example { schema["examples"] = [example] }
+    return .object(schema)
   }
 }

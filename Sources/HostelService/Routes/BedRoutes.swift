@@ -82,7 +82,7 @@ struct BedRoutes: Sendable {
       Field("room_name", .text(1...50), "the name of the room"),
       Field("room_type", roomType, optional: true, "default dormitory"),
       Field("price_cents", .integer(0...1_000_000), "the price of a night, in euro cents"),
-    ])
+    ], example: ["number": 24, "room_number": 3, "room_name": "Dormitorio C", "price_cents": 1500])
 
   static let bed = ObjectShape(
     "Bed",

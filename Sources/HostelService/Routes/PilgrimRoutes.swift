@@ -103,7 +103,17 @@ struct PilgrimRoutes: Sendable {
     Field("consent", .boolean, optional: true, "to what goes beyond the law's demands; default false"),
   ]
 
-  static let newPilgrim = ObjectShape("NewPilgrim", personFields)
+  static let newPilgrim = ObjectShape(
+    "NewPilgrim", personFields,
+    example: [
+      "first_name": "Ana", "last_name1": "Pérez", "last_name2": "Gómez", "birth_date": "1980-05-17",
+      "document": ["type": "NIF", "number": "12345678Z", "support": "AAA000001"], "sex": "M", "nationality": "ESP",
+      "phone": "+34 600 000 000",
+      "address": [
+        "street": "Calle Mayor 1", "city": "Mérida", "postal_code": "06800", "municipality_code": "06083",
+        "country": "ESP",
+      ],
+    ])
 
   static let pilgrim = ObjectShape(
     "Pilgrim",
