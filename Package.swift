@@ -89,6 +89,7 @@ let package = Package(
       name: "ReplicaSync",
       dependencies: ["LibSQLClient", "LibSQLProtocol", "PageStore", "EncryptedStorage", "EncryptionKeys"],
       swiftSettings: memorySafe),
+    .target(name: "PrometheusText", swiftSettings: strict),
     .target(
       name: "ServerAccess",
       dependencies: [
@@ -98,7 +99,7 @@ let package = Package(
     .target(
       name: "Primary",
       dependencies: [
-        "ServerAccess", "LibSQLProtocol", "PageStore", "EncryptedStorage", "EncryptionKeys", "COpenSSL",
+        "ServerAccess", "PrometheusText", "LibSQLProtocol", "PageStore", "EncryptedStorage", "EncryptionKeys", "COpenSSL",
         .product(name: "AsyncAlgorithms", package: "swift-async-algorithms"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Hummingbird", package: "hummingbird"),
@@ -122,12 +123,14 @@ let package = Package(
     .target(
       name: "HostelService",
       dependencies: [
-        "HostelStore", "HostelDomain", "ServerAccess", "ReplicaSync", "LibSQLClient", "EncryptedStorage",
+        "HostelStore", "HostelDomain", "ServerAccess", "PrometheusText", "ReplicaSync", "LibSQLClient",
+        "EncryptedStorage", "EncryptionKeys",
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ],
       swiftSettings: memorySafe),
@@ -142,7 +145,8 @@ let package = Package(
     .executableTarget(
       name: "albergue-crypt",
       dependencies: [
-        "CommandSupport", "Verification", "PageStore", "EncryptedStorage", "EncryptionKeys",
+        "CommandSupport", "Verification", "ReplicaSync", "LibSQLClient", "PageStore", "EncryptedStorage",
+        "EncryptionKeys",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -151,7 +155,10 @@ let package = Package(
       name: "turso-sync",
       dependencies: [
         "CommandSupport", "WorkingCopy", "ReplicaSync", "LibSQLClient", "PageStore", "EncryptedStorage",
-        "EncryptionKeys",
+        "EncryptionKeys", "PrometheusText",
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -167,7 +174,7 @@ let package = Package(
     .executableTarget(
       name: "albergue-service",
       dependencies: [
-        "CommandSupport", "HostelService", "HostelStore", "ServerAccess", "ReplicaSync", "LibSQLClient", "PageStore",
+        "CommandSupport", "HostelService", "HostelStore", "HostelDomain", "ServerAccess", "ReplicaSync", "LibSQLClient", "PageStore",
         "EncryptedStorage", "EncryptionKeys",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
@@ -192,6 +199,11 @@ let package = Package(
       name: "store-benchmark",
       dependencies: ["PageStore", "EncryptedStorage", "EncryptionKeys"],
       path: "Tests/StoreBenchmark",
+      swiftSettings: strict),
+    .executableTarget(
+      name: "sync-benchmark",
+      dependencies: ["CSQLCipher", "ReplicaSync", "LibSQLClient", "PageStore", "EncryptedStorage", "EncryptionKeys"],
+      path: "Tests/SyncBenchmark",
       swiftSettings: strict),
     .executableTarget(
       name: "store-workload",
@@ -237,7 +249,7 @@ let package = Package(
       dependencies: [
         "ReplicaSync", "LibSQLClient", "LibSQLProtocol", "PageStore", "EncryptedStorage", "EncryptionKeys",
         "TestSupport",
-        "albergue-primary", "turso-sync",
+        "albergue-crypt", "albergue-primary", "turso-sync",
       ],
       exclude: ["Servers"],
       swiftSettings: strict),

@@ -1,4 +1,3 @@
-internal import EncryptedStorage
 internal import EncryptionKeys
 
 /// Works through files one by one; one that fails does not keep the others from being looked at.
@@ -23,23 +22,15 @@ public struct FileList: Sendable {
   public mutating func run(_ file: String, program: String, _ body: () async throws -> Void) async throws {
     do {
       try await body()
-    } catch let error as EncryptedStorageError where error.code != .cancelled {
-      add(file, error.description, error.hint, ExitStatus(error), program)
-    } catch let error as KeyError {
-      add(file, error.message, error.hint, ExitStatus(error), program)
+    } catch let error as any ReportedError where error.exitCode != ExitStatus.interrupted.rawValue {
+      Diagnostics(program).error(error.report, hint: error.hint)
+      failures.append(Failure(file: file, error: error.report, exitCode: error.exitCode))
     }
   }
 
   /// - Throws: ``CommandFailure`` with the code of the first failure, if there was one.
   public func check() throws {
     if let first = failures.first { throw CommandFailure(exitCode: first.exitCode) }
-  }
-
-  private mutating func add(
-    _ file: String, _ message: String, _ hint: String?, _ status: ExitStatus, _ program: String
-  ) {
-    Diagnostics(program).error(message, hint: hint)
-    failures.append(Failure(file: file, error: message, exitCode: status.rawValue))
   }
 }
 

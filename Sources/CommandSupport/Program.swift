@@ -1,6 +1,5 @@
 public import ArgumentParser
-internal import EncryptedStorage
-internal import EncryptionKeys
+public import EncryptionKeys
 internal import Glibc
 
 /// Runs a command line from start to exit code: arguments, hardening, cancellation, errors.
@@ -31,17 +30,11 @@ public enum Program {
   /// - Returns: the exit code.
   static func report(_ error: any Error, program: String, command: (some ParsableArguments).Type) -> Int32 {
     switch error {
-    case let error as EncryptedStorageError:
-      Diagnostics(program).error(error.description, hint: error.hint)
-      return ExitStatus(error).rawValue
-    case let error as KeyError:
-      Diagnostics(program).error(error.message, hint: error.hint)
-      return ExitStatus(error).rawValue
+    case let error as any ReportedError:
+      Diagnostics(program).error(error.report, hint: error.hint)
+      return error.exitCode
     case let error as CommandFailure:
       return error.exitCode
-    case let error as CommandError:
-      Diagnostics(program).error(error.message, hint: error.hint)
-      return error.status.rawValue
     case is CancellationError:
       Diagnostics(program).error("interrupted", hint: nil)
       return ExitStatus.interrupted.rawValue
@@ -53,7 +46,7 @@ public enum Program {
 }
 
 /// An error of a command itself, such as options that do not go together.
-public struct CommandError: Error, Sendable {
+public struct CommandError: ReportedError {
   /// The exit code.
   public let status: ExitStatus
   /// One sentence, lower case, no full stop.
@@ -67,6 +60,11 @@ public struct CommandError: Error, Sendable {
     self.message = message
     self.hint = hint
   }
+
+  /// The message.
+  public var report: String { message }
+  /// That of the status.
+  public var exitCode: Int32 { status.rawValue }
 }
 
 /// Messages to the person at the terminal: stderr, lower case, `program: kind: text`.

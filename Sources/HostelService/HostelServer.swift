@@ -1,3 +1,4 @@
+internal import EncryptionKeys
 package import HostelStore
 internal import Hummingbird
 internal import HummingbirdCore
@@ -23,8 +24,10 @@ package struct HostelServer: Sendable {
   }
 
   /// The service cannot listen at its address.
-  package struct AddressError: Error, Sendable {
-    package let detail: String
+  package struct AddressError: ReportedError, Sendable {
+    package let report: String
+    package var hint: String? { "name another address with --listen, or stop what is using this one" }
+    package var exitCode: Int32 { 69 }
   }
 
   private let configuration: Configuration
@@ -74,7 +77,7 @@ package struct HostelServer: Sendable {
         Task { await group.triggerGracefulShutdown() }
       }
     } catch let error as IOError {
-      throw AddressError(detail: "cannot listen on \(address): \(error.localizedDescription)")
+      throw AddressError(report: "cannot listen on \(address): \(error.localizedDescription)")
     }
   }
 }

@@ -1,5 +1,7 @@
+public import EncryptionKeys
+
 /// Why the server cannot start, or cannot go on.
-public struct PrimaryError: Error, Sendable, CustomStringConvertible {
+public struct PrimaryError: ReportedError, Sendable, CustomStringConvertible {
   /// One case per reaction a caller can have.
   public enum Code: String, Sendable, CaseIterable {
     /// What was asked for cannot be done, or is not safe.
@@ -26,4 +28,8 @@ public struct PrimaryError: Error, Sendable, CustomStringConvertible {
 
   /// The detail.
   public var description: String { detail }
+  /// The detail.
+  public var report: String { detail }
+  /// 69 for an address that cannot be had, 64 for everything else.
+  public var exitCode: Int32 { code == .address ? 69 : 64 }
 }

@@ -1,8 +1,10 @@
+public import EncryptionKeys
+
 /// Why a replica could not be synchronised, read or written, where neither storage nor remote has failed: what, and what to
 /// do.
 ///
 /// Holds no key, token or value of a row, so it is safe to log.
-public struct SyncError: Error, Sendable, Hashable, CustomStringConvertible {
+public struct SyncError: ReportedError, Sendable, Hashable, CustomStringConvertible {
   /// What went wrong, as far as a caller can react to it.
   public let code: Code
   /// What was found, in one sentence without a full stop.
@@ -18,6 +20,10 @@ public struct SyncError: Error, Sendable, Hashable, CustomStringConvertible {
 
   /// ``detail``.
   public var description: String { detail }
+  /// ``detail``.
+  public var report: String { detail }
+  /// That of the code.
+  public var exitCode: Int32 { code.exitCode }
 }
 
 extension SyncError {

@@ -62,6 +62,13 @@ package struct Authenticator: Sendable {
     }
   }
 
+  /// Whether `grant` still holds.
+  ///
+  /// - Throws: ``AccessError/expired``.
+  package func confirm(_ grant: AccessGrant) throws(AccessError) {
+    if case .tokens(let verifier) = mode { try verifier.confirm(grant) }
+  }
+
   /// The token in `Bearer TOKEN`. Source: RFC 9110, section 11.4; RFC 6750, section 2.1.
   private static func bearerToken(in value: String) throws(AccessError) -> String {
     let value = value.utf8

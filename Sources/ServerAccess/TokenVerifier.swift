@@ -42,12 +42,20 @@ package struct TokenVerifier: Sendable {
     guard keys.verify(signed) else { throw .badSignature }
     let claims: TokenClaims
     do throws(TokenError) { claims = try signed.claims() } catch { throw .invalidToken(error) }
-    let now = clock()
-    if let expiry = claims.expiry, now >= expiry + Self.leeway { throw .expired }
-    if let notBefore = claims.notBefore, now + Self.leeway < notBefore { throw .notYetValid }
+    if hasPassed(claims.expiry) { throw .expired }
+    if let notBefore = claims.notBefore, clock() + Self.leeway < notBefore { throw .notYetValid }
     guard !claims.hasAudience else { throw .foreignAudience }
     return AccessGrant(right: try right(of: claims), expiry: claims.expiry, subject: claims.subject)
   }
+
+  /// Whether what a token allowed still holds.
+  ///
+  /// - Throws: ``AccessError/expired``.
+  package func confirm(_ grant: AccessGrant) throws(AccessError) {
+    if hasPassed(grant.expiry) { throw .expired }
+  }
+
+  private func hasPassed(_ expiry: Double?) -> Bool { expiry.map { clock() >= $0 + Self.leeway } ?? false }
 
   private func right(of claims: TokenClaims) throws(AccessError) -> AccessRight {
     guard let rights = claims.rights else {

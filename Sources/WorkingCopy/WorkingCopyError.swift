@@ -1,7 +1,9 @@
+public import EncryptionKeys
+
 /// Why a working copy could not be pulled or pushed, where neither storage nor remote has failed: what, and what to do.
 ///
 /// Names tables, columns and indexes; never holds a key, a token or a value of a row, so it is safe to log.
-public struct WorkingCopyError: Error, Sendable, Hashable, CustomStringConvertible {
+public struct WorkingCopyError: ReportedError, Sendable, Hashable, CustomStringConvertible {
   /// What went wrong, as far as a caller can react to it.
   public let code: Code
   /// What was found, in one sentence without a full stop.
@@ -17,6 +19,10 @@ public struct WorkingCopyError: Error, Sendable, Hashable, CustomStringConvertib
 
   /// ``detail``.
   public var description: String { detail }
+  /// ``detail``.
+  public var report: String { detail }
+  /// That of the code.
+  public var exitCode: Int32 { code.exitCode }
 }
 
 extension WorkingCopyError {

@@ -50,13 +50,9 @@ struct ServeCommand: AsyncParsableCommand {
     configuration.limits = try limits.limits()
     configuration.servesSync = !noV2
     let name = store
-    do {
-      try await PrimaryServer(configuration, logger: logger).run { address in
-        // The first line says where; whoever started the server with port 0 reads it.
-        try? StandardOutput.line("listening on http://\(address), store \(name)")
-      }
-    } catch let error as PrimaryError {
-      throw CommandError(error.code == .address ? .unavailable : .usage, error.detail, hint: error.hint)
+    try await PrimaryServer(configuration, logger: logger).run { address in
+      // The first line says where; whoever started the server with port 0 reads it.
+      try? StandardOutput.line("listening on http://\(address), store \(name)")
     }
   }
 

@@ -51,26 +51,3 @@ struct DatabaseOptions: ParsableArguments {
     return try await HostelDatabase.openReplica(settings, remote: remote, factory: factory)
   }
 }
-
-/// Runs `body`, and gives the errors of the libraries the exit codes and hints that they carry.
-func translated<T>(_ body: () async throws -> T) async throws -> T {
-  do { return try await body() } catch let error as RemoteError where error.code == .cancelled {
-    throw CancellationError()
-  } catch let error as RemoteError {
-    throw CommandError(ExitStatus(rawValue: error.code.exitCode) ?? .protocolError, error.description, hint: error.hint)
-  } catch let error as SyncError {
-    throw CommandError(ExitStatus(rawValue: error.code.exitCode) ?? .protocolError, error.description, hint: error.hint)
-  } catch let error as StoreError {
-    throw CommandError(status(error.code), error.description, hint: error.hint)
-  }
-}
-
-private func status(_ code: StoreError.Code) -> ExitStatus {
-  switch code {
-  case .schema, .damaged: .dataError
-  case .cipher: .noPermission
-  case .unavailable, .outcomeUnknown: .unavailable
-  case .notSynchronised, .conflict: .temporaryFailure
-  case .notFound: .noInput
-  }
-}

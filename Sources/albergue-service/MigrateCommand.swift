@@ -12,18 +12,16 @@ struct MigrateCommand: AsyncParsableCommand {
   @OptionGroup var database: DatabaseOptions
 
   func run() async throws {
-    try await translated {
-      let store = try await database.openStore()
-      do {
-        try await store.database.replica?.sync()
-        let applied = try await store.migrate()
-        for name in applied { try StandardOutput.line(name) }
-        if applied.isEmpty { Diagnostics("albergue-service").note("nothing to apply") }
-      } catch {
-        await store.database.close()
-        throw error
-      }
+    let store = try await database.openStore()
+    do {
+      try await store.database.replica?.sync()
+      let applied = try await store.migrate()
+      for name in applied { try StandardOutput.line(name) }
+      if applied.isEmpty { Diagnostics("albergue-service").note("nothing to apply") }
+    } catch {
       await store.database.close()
+      throw error
     }
+    await store.database.close()
   }
 }

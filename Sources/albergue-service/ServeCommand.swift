@@ -27,36 +27,31 @@ struct ServeCommand: AsyncParsableCommand {
   @OptionGroup var database: DatabaseOptions
 
   func run() async throws {
-    try await translated {
-      let address: ListenAddress
-      do throws(ListenError) {
-        address = try ListenAddress(parsing: listen)
-        try address.check(
-          verifiesTokens: authJwtKeyFile != nil, allowsPlainHTTP: insecureListen, allowsEverybody: noAuth)
-      } catch { throw CommandError(.usage, error.message, hint: error.hint) }
-      var authentication = Authenticator.Mode.open
-      if let authJwtKeyFile {
-        authentication = .tokens(TokenVerifier(keys: try VerificationKeys(readingFrom: authJwtKeyFile)))
-      }
-      let store = try await database.openStore()
-      let server = HostelServer(
-        HostelServer.Configuration(
-          address: address, authentication: authentication,
-          establishmentCode: establishmentCode ?? Environment.value("ALBERGUE_ESTABLISHMENT_CODE")),
-        store: store, logger: try LogSettings.logger("service"))
-      do {
-        try await server.run { address in
-          // The first line says where; whoever started the service with port 0 reads it.
-          try? StandardOutput.line("listening on http://\(address)")
-        }
-      } catch let error as HostelServer.AddressError {
-        await store.database.close()
-        throw CommandError(.unavailable, error.detail, hint: "name another address with --listen")
-      } catch {
-        await store.database.close()
-        throw error
-      }
-      await store.database.close()
+    let address: ListenAddress
+    do throws(ListenError) {
+      address = try ListenAddress(parsing: listen)
+      try address.check(
+        verifiesTokens: authJwtKeyFile != nil, allowsPlainHTTP: insecureListen, allowsEverybody: noAuth)
+    } catch { throw CommandError(.usage, error.message, hint: error.hint) }
+    var authentication = Authenticator.Mode.open
+    if let authJwtKeyFile {
+      authentication = .tokens(TokenVerifier(keys: try VerificationKeys(readingFrom: authJwtKeyFile)))
     }
+    let store = try await database.openStore()
+    let server = HostelServer(
+      HostelServer.Configuration(
+        address: address, authentication: authentication,
+        establishmentCode: establishmentCode ?? Environment.value("ALBERGUE_ESTABLISHMENT_CODE")),
+      store: store, logger: try LogSettings.logger("service"))
+    do {
+      try await server.run { address in
+        // The first line says where; whoever started the service with port 0 reads it.
+        try? StandardOutput.line("listening on http://\(address)")
+      }
+    } catch {
+      await store.database.close()
+      throw error
+    }
+    await store.database.close()
   }
 }

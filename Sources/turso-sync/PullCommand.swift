@@ -19,24 +19,22 @@ struct PullCommand: AsyncParsableCommand {
   @OptionGroup var remote: RemoteOptions
 
   func run() async throws {
-    try await Failures.translated {
-      let settings = try remote.settings()
-      if settings.mode == .ordinaryFile { return try await pullWorkingCopy(settings) }
-      guard !dropChanges else { throw CommandError(.usage, "--drop-changes is for DB_MODE=seaorm_sqlite") }
-      let bar = ProgressBar()
-      let syncer = try await remote.openSyncer(settings, bar)
-      let result: Result<SyncReport, any Error>
-      do {
-        result = .success(try await replace ? syncer.replaceImage() : syncer.sync())
-      } catch {
-        result = .failure(error)
-      }
-      await syncer.close()
-      bar.finish()
-      let report = try result.get()
-      if json { try JSONOutput.print(report) }
-      Diagnostics("turso-sync").note(report.summary)
+    let settings = try remote.settings()
+    if settings.mode == .ordinaryFile { return try await pullWorkingCopy(settings) }
+    guard !dropChanges else { throw CommandError(.usage, "--drop-changes is for DB_MODE=seaorm_sqlite") }
+    let bar = ProgressBar()
+    let syncer = try await remote.openSyncer(settings, bar)
+    let result: Result<SyncReport, any Error>
+    do {
+      result = .success(try await replace ? syncer.replaceImage() : syncer.sync())
+    } catch {
+      result = .failure(error)
     }
+    await syncer.close()
+    bar.finish()
+    let report = try result.get()
+    if json { try JSONOutput.print(report) }
+    Diagnostics("turso-sync").note(report.summary)
   }
 
   private func pullWorkingCopy(_ settings: ReplicaSettings) async throws {

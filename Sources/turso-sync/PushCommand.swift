@@ -29,25 +29,23 @@ struct PushCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    try await Failures.translated {
-      let settings = try remote.settings()
-      guard settings.mode == .ordinaryFile else {
-        throw CommandError(
-          .usage, "push is for DB_MODE=seaorm_sqlite: a replica is written through its remote",
-          hint: "set DB_MODE=seaorm_sqlite, with another TURSO_REPLICA_PATH")
-      }
-      let bar = ProgressBar()
-      let outcome: WorkingCopy.PushOutcome
-      do {
-        outcome = try await remote.workingCopy(settings, bar).push(preferring: ours ? .ours : theirs ? .theirs : nil)
-      } catch {
-        bar.finish()
-        throw error
-      }
-      bar.finish()
-      if json { try JSONOutput.print(outcome) }
-      try report(outcome)
+    let settings = try remote.settings()
+    guard settings.mode == .ordinaryFile else {
+      throw CommandError(
+        .usage, "push is for DB_MODE=seaorm_sqlite: a replica is written through its remote",
+        hint: "set DB_MODE=seaorm_sqlite, with another TURSO_REPLICA_PATH")
     }
+    let bar = ProgressBar()
+    let outcome: WorkingCopy.PushOutcome
+    do {
+      outcome = try await remote.workingCopy(settings, bar).push(preferring: ours ? .ours : theirs ? .theirs : nil)
+    } catch {
+      bar.finish()
+      throw error
+    }
+    bar.finish()
+    if json { try JSONOutput.print(outcome) }
+    try report(outcome)
   }
 
   private func report(_ outcome: WorkingCopy.PushOutcome) throws {

@@ -14,15 +14,13 @@ struct StatusCommand: AsyncParsableCommand {
   @OptionGroup var replica: ReplicaOptions
 
   func run() async throws {
-    try await Failures.translated {
-      let mode = try ReplicaSettings.mode(Environment.value("DB_MODE"))
-      let path = try replica.path() + (mode == .ordinaryFile ? WorkingCopy.baseSuffix : "")
-      let status = try await ReplicaStatus.of(path, try replica.factory())
-      if json {
-        try JSONOutput.print(Output(file: path, status: status))
-      } else {
-        try StandardOutput.line("\(path): \(status.summary)")
-      }
+    let mode = try ReplicaSettings.mode(Environment.value("DB_MODE"))
+    let path = try replica.path() + (mode == .ordinaryFile ? WorkingCopy.baseSuffix : "")
+    let status = try await ReplicaStatus.of(path, try replica.factory())
+    if json {
+      try JSONOutput.print(Output(file: path, status: status))
+    } else {
+      try StandardOutput.line("\(path): \(status.summary)")
     }
   }
 

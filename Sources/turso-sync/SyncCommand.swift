@@ -1,5 +1,6 @@
 import ArgumentParser
 import CommandSupport
+import EncryptionKeys
 import PageStore
 import ReplicaSync
 import Synchronization
@@ -13,42 +14,51 @@ struct SyncCommand: AsyncParsableCommand {
   @Option(help: "Seconds between two syncs. Wins over TURSO_SYNC_INTERVAL_SECS; default 60.")
   var intervalSecs: String?
 
+  @Option(help: "HOST:PORT at which /metrics is served, for Prometheus. Best on loopback: there is no token.")
+  var metricsListen: String?
+
   @Flag(help: "Print a JSON object for each sync.")
   var json = false
 
   @OptionGroup var remote: RemoteOptions
 
   func run() async throws {
-    try await Failures.translated {
-      var settings = try remote.settings()
-      if let intervalSecs {
-        settings.interval = try ReplicaSettings.interval(intervalSecs, named: "--interval-secs")
-      }
-      guard settings.mode == .embeddedReplica else {
-        throw CommandError(
-          .usage, "DB_MODE=seaorm_sqlite is synchronised by hand, while nobody has the file open",
-          hint: "use turso-sync pull and turso-sync push")
-      }
-      let bar = ProgressBar()
-      let syncer = try await remote.openSyncer(settings, bar)
-      let log = SyncLog(json: json, bar: bar)
-      log.begin(try await syncer.replicaStatus())
-      let failure: (any Error)?
-      do {
-        if settings.interval == .zero {
-          try await log.note(.success(syncer.sync()))
-        } else {
-          try await syncer.run(SyncSchedule(interval: settings.interval)) { log.note($0) }
-        }
-        failure = nil
-      } catch {
-        failure = error
-      }
-      await syncer.close()
-      bar.finish()
-      // The end that was asked for is no failure.
-      if let failure, !Task.isCancelled { throw failure }
+    var settings = try remote.settings()
+    if let intervalSecs {
+      settings.interval = try ReplicaSettings.interval(intervalSecs, named: "--interval-secs")
     }
+    guard settings.mode == .embeddedReplica else {
+      throw CommandError(
+        .usage, "DB_MODE=seaorm_sqlite is synchronised by hand, while nobody has the file open",
+        hint: "use turso-sync pull and turso-sync push")
+    }
+    let bar = ProgressBar()
+    let syncer = try await remote.openSyncer(settings, bar)
+    let log = SyncLog(json: json, bar: bar)
+    let failure: (any Error)?
+    do {
+      let status = try await syncer.replicaStatus()
+      log.begin(status)
+      let metrics = SyncMetrics(status.state)
+      let interval = settings.interval
+      try await MetricsServer.serving(metrics, at: try metricsListen.map { try MetricsServer.Address($0) }) {
+        guard interval > .zero else {
+          log.note(.success(try await syncer.sync()))
+          return
+        }
+        try await syncer.run(SyncSchedule(interval: interval)) { result in
+          metrics.note(result)
+          log.note(result)
+        }
+      }
+      failure = nil
+    } catch {
+      failure = error
+    }
+    await syncer.close()
+    bar.finish()
+    // The end that was asked for is no failure.
+    if let failure, !Task.isCancelled { throw failure }
   }
 }
 
@@ -79,7 +89,7 @@ private final class SyncLog: Sendable {
       diagnostics.note(report.summary)
       if json { try? JSONOutput.print(report) }
     case .failure(let error):
-      let (text, lag) = (Failures.text(error), lag)
+      let (text, lag) = ((error as? any ReportedError)?.report ?? "\(type(of: error))", lag)
       diagnostics.warning("sync failed, the replica is \(lag.map { "\($0) s old" } ?? "of unknown age"): \(text)")
       if json { try? JSONOutput.print(Failure(error: text, lagSeconds: lag)) }
     }

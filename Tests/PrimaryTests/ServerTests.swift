@@ -55,6 +55,35 @@ struct ServerTests {
     #expect(verify.status == 0, "\(verify.errors)")
   }
 
+  @Test func metricsCountWhatWasDone() async throws {
+    let server = try ServerProcess()
+    let client = try client(of: server)
+    func scrape() throws -> [String: Double] {
+      let script = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1] + '/metrics').read().decode())"
+      let page = try Subprocess.run("/usr/bin/env", ["python3", "-c", script, server.url])
+      let samples = page.output.split(separator: "\n").filter { !$0.hasPrefix("#") }.map { $0.split(separator: " ") }
+      return Dictionary(uniqueKeysWithValues: samples.map { (String($0[0]), Double($0[1]) ?? .nan) })
+    }
+    _ = try await run(client, "CREATE TABLE t (a INTEGER PRIMARY KEY, b)")
+    _ = try await run(
+      client,
+      "INSERT INTO t SELECT value, randomblob(3000) FROM (WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < 3000) SELECT value FROM n)"
+    )
+    let before = try scrape()
+    _ = try await run(client, "SELECT sum(length(b)) FROM t")
+    await #expect(throws: RemoteError.self) { try await self.run(client, "SELECT nothing") }
+    let after = try scrape()
+    func growth(_ name: String) -> Double {
+      (after["albergue_primary_" + name] ?? .nan) - (before["albergue_primary_" + name] ?? .nan)
+    }
+    #expect(growth(#"requests_total{route="/v3/pipeline",status="200"}"#) == 2)
+    #expect(after[#"albergue_primary_statement_errors_total{code="SQL_INPUT_ERROR"}"#] == 1, "\(after.keys.sorted())")
+    #expect(growth("cache_hits") + growth("cache_misses") >= 3000)
+    #expect(growth("position") == 0)
+    #expect((after["albergue_primary_position"] ?? 0) > 3000)
+    #expect(server.stop() == 0)
+  }
+
   @Test func nothingOfTheDataReachesTheDiskOrTheLog() async throws {
     let server = try ServerProcess(environment: ["ALBERGUE_LOG": "trace"])
     let client = try client(of: server, token: "TOKEN-\(Canary.text)")

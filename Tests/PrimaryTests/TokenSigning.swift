@@ -79,10 +79,15 @@ let testTime = 1_800_000_000.0
 
 /// A verifier with one key, whose clock stands still.
 func verifier(_ keys: [TestKey] = [.first], at time: Double = testTime) throws -> TokenVerifier {
+  try verifier(keys) { time }
+}
+
+/// A verifier with another clock.
+func verifier(_ keys: [TestKey] = [.first], clock: @escaping @Sendable () -> Double) throws -> TokenVerifier {
   let file =
     keys.count == 1
     ? keys[0].publicKey : keys.map { pem(of: Base64URL.decode($0.publicKey.utf8) ?? []) }.joined(separator: "\n")
-  return TokenVerifier(keys: try VerificationKeys(parsing: Array(file.utf8)), clock: { time })
+  return TokenVerifier(keys: try VerificationKeys(parsing: Array(file.utf8)), clock: clock)
 }
 
 /// A SubjectPublicKeyInfo in PEM.

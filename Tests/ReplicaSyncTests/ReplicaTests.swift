@@ -141,6 +141,29 @@ struct ReplicaTests {
     await replica.close()
   }
 
+  @Test func namesOfOldWritesAreRemovedAFewAtATimeAndThoseOfPushesAreLeft() async throws {
+    let replica = try await open()
+    _ = try await replica.write([RemoteStatement("INSERT INTO bed (guest) VALUES ('first')")])
+    try await hostel.run([
+      "DELETE FROM _albergue_writes",
+      // The day before yesterday.
+      """
+      WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 150)
+      INSERT INTO _albergue_writes SELECT 'old ' || i, CASE WHEN i % 2 THEN 1 ELSE -1 END * (unixepoch() - 2 * 86400) FROM n
+      """,
+      "CREATE TABLE _albergue_pushes (id TEXT PRIMARY KEY, written_at INTEGER)",
+      "INSERT INTO _albergue_pushes VALUES ('a push', unixepoch() - 2 * 86400)",
+    ])
+    _ = try await replica.write([Self.insert])
+    #expect(try await hostel.value("SELECT count(*) FROM _albergue_writes WHERE id LIKE 'old%'") == .integer(50))
+    _ = try await replica.write([RemoteStatement("DELETE FROM bed")])
+    #expect(try await hostel.value("SELECT count(*) FROM _albergue_writes WHERE id LIKE 'old%'") == .integer(0))
+    // These two writes, and what nobody removes while it is young.
+    #expect(try await hostel.value("SELECT count(*) FROM _albergue_writes") == .integer(2))
+    #expect(try await hostel.value("SELECT count(*) FROM _albergue_pushes") == .integer(1))
+    await replica.close()
+  }
+
   /// Each of many tasks reads what it has written, and never less than it has read before.
   @Test func everyTaskReadsItsOwnWrites() async throws {
     let replica = try await open { $0.readDeadline = .seconds(60) }

@@ -28,7 +28,7 @@ struct PushTests {
       try await office.rows("SELECT id, number, name, note FROM bed ORDER BY id") == [
         "1|1|changed|NULL", "3|3|\(Canary.text)|NULL", "4|4|theirs|NULL", "5|5|e'\"|2 bytes", "6|6|NULL|NULL",
       ])
-    #expect(try await office.rows("SELECT count(*) FROM _albergue_writes") == ["1"])
+    #expect(try await office.rows("SELECT count(*) FROM _albergue_pushes") == ["1"])
     try await office.expectEqual()
     #expect(try await office.push().kind == .nothingToPush)
     try await office.expectEqual()
@@ -92,7 +92,7 @@ struct PushTests {
     #expect(outcome.conflictCount == 4)
     #expect(try await office.remoteDump() == before)
     #expect(try await office.dump() == here)
-    #expect(try await office.rows("SELECT count(*) FROM sqlite_schema WHERE name = '_albergue_writes'") == ["0"])
+    #expect(try await office.rows("SELECT count(*) FROM sqlite_schema WHERE name = '_albergue_pushes'") == ["0"])
     try office.expectNoPlaintext()
   }
 

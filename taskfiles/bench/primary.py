@@ -214,6 +214,13 @@ def measure_polling(folder, seconds, rows):
     server.stop()
 
 
+def machine():
+    """What the figures were measured on."""
+    with open("/proc/cpuinfo") as file:
+        model = next((line.split(":", 1)[1].strip() for line in file if line.startswith("model name")), "unknown")
+    return f"Release build, {os.cpu_count()} cores of {model}, Linux {platform.release()}, files on disk."
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--megabytes", type=int, default=300)
@@ -230,12 +237,9 @@ def main():
             print(": ".join(row), flush=True)
     if arguments.no_write:
         return
-    with open("/proc/cpuinfo") as file:
-        model = next((line.split(":", 1)[1].strip() for line in file if line.startswith("model name")), "unknown")
     lines = ["# Benchmarks of the primary", "",
-             "Written by `./taskw bench:primary`, which reproduces it. Load and server share the machine: "
-             f"{os.cpu_count()} cores of {model},", f"Linux {platform.release()}. Release build, profile sqlcipher4, files on disk, "
-             "commits that wait for it.", "", "| what | result |", "|---|---|"]
+             "Written by `./taskw bench:primary`, which reproduces it. Load and server share the machine. "
+             f"{machine()}", "Profile sqlcipher4; commits wait for the disk.", "", "| what | result |", "|---|---|"]
     lines += [f"| {what} | {result} |" for what, result in rows]
     with open(os.path.join(ROOT, "docs", "benchmarks-primary.md"), "w") as file:
         file.write("\n".join(lines) + "\n")

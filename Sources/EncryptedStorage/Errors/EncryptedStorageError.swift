@@ -4,7 +4,7 @@ public import EncryptionKeys
 /// Why an operation on an encrypted file failed: what, where, which key, and what to do.
 ///
 /// Never holds a key, a passphrase, a bound value or the content of a row, so it is safe to log.
-public struct EncryptedStorageError: Error, Sendable, CustomStringConvertible {
+public struct EncryptedStorageError: ReportedError, Sendable, CustomStringConvertible {
   /// One case per reaction a caller can have; SQLCipher itself answers 26 (`SQLITE_NOTADB`) to most of them.
   public enum Code: String, Sendable, CaseIterable {
     /// No key given authenticates a single page of the file.
@@ -95,6 +95,25 @@ public struct EncryptedStorageError: Error, Sendable, CustomStringConvertible {
     text += ": \(detail)"
     if let keyID { text += " (key \(keyID))" }
     return text
+  }
+
+  /// ``description``.
+  public var report: String { description }
+
+  /// That of the code.
+  public var exitCode: Int32 {
+    switch code {
+    case .wrongKey, .noKey, .profileMismatch, .denied, .keyUnusable: 77
+    case .plaintext, .notADatabase, .damaged, .unsupportedFormat, .pageStore: 65
+    case .busy, .incomplete: 75
+    case .positionMismatch, .remoteMismatch, .invalidPages: 76
+    case .diskFull, .readOnly, .inputOutput, .closed: 74
+    case .missing: 66
+    case .exists: 73
+    case .cipherUnavailable: 69
+    case .cancelled: 130
+    case .constraint, .statement: 64
+    }
   }
 
   /// The same error with the file named, for code that learns the path only further up.

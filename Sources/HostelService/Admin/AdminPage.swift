@@ -1,3 +1,4 @@
+internal import EncryptedStorage
 internal import HostelDomain
 internal import HostelStore
 internal import ReplicaSync
@@ -6,6 +7,8 @@ internal import ReplicaSync
 struct AdminPage: Sendable {
   let health: Health
   let occupancy: HostelDatabase.Reading<Occupancy>
+  /// What the bytes of the file say now.
+  let encryption: FileStatus
   let now: Instant
   let isTokenRequired: Bool
 
@@ -38,14 +41,14 @@ struct AdminPage: Sendable {
     <section aria-labelledby="data"><h2 id="data">The data</h2>
     \(Self.table([
       ("Mode", health.state.mode.rawValue), ("Last synchronised", lag),
-      ("Position", health.state.position.map { "\($0)" } ?? "–"),
+      ("Position", position),
       ("Kept fresh by a process", health.state.isBeingSynchronised ? "yes" : "no"),
       ("Last failure", health.lastError ?? "none"),
     ]))
     </section>
     <section aria-labelledby="encryption"><h2 id="encryption">Encryption</h2>
     \(Self.table([
-      ("Files", "encrypted (SQLCipher, profile \(health.state.cipherProfile))"), ("Key of the files", health.state.keyID),
+      ("Files", files), ("Key of the files", encryption.keyID ?? "none fits"),
       ("Personal columns", "encrypted once more (AES-256-GCM)"),
       ("Access", isTokenRequired ? "with a token (EdDSA)" : "everybody on this machine"),
     ]))
@@ -66,7 +69,24 @@ struct AdminPage: Sendable {
     }
   }
 
+  /// As `turso-sync status` says it: generation and frame, or the frame alone.
+  private var position: String {
+    guard let position = health.state.position else { return "–" }
+    return position >> 32 > 0 ? "\(position >> 32)/\(position & 0xFFFF_FFFF)" : "\(position)"
+  }
+
+  private var files: String {
+    switch encryption.kind {
+    case .sqlcipher, .pageStore:
+      "encrypted (SQLCipher, profile \(encryption.profile ?? "unknown"))\(encryption.isExposed ? ", others may read the file" : "")"
+    default: "NOT AS IT SHOULD BE: \(encryption.kind.rawValue)"
+    }
+  }
+
   private var banner: String {
+    if ![.sqlcipher, .pageStore].contains(encryption.kind) {
+      return "<p class=\"warning\" role=\"alert\">The file is not encrypted as it should be.</p>"
+    }
     if occupancy.age.lacksWrites {
       return
         "<p class=\"warning\" role=\"status\">The remote cannot be asked: what was entered here last may be missing.</p>"

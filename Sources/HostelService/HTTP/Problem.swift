@@ -76,7 +76,7 @@ struct Problem: Error, Sendable {
       Field("detail", .text(0...2000), optional: true, "what was found"),
       Field("request_id", .text(1...100), "as in the log of the service"),
       Field("change", .text(1...100), optional: true, "ask /v1/changes/{change} what became of it"),
-      Field("reference", .text(14...14), optional: true, "the booking that may have been made"),
+      Field("reference", .text(1...50), optional: true, "the booking that may have been made"),
       Field("errors", .list(.object(fieldShape), countMax: 1000), optional: true, "what is wrong with which field"),
     ])
 

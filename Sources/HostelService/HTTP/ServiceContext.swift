@@ -1,5 +1,4 @@
 internal import HTTPTypes
-internal import HostelStore
 internal import Hummingbird
 internal import Logging
 internal import NIOCore
@@ -31,7 +30,7 @@ struct AnsweringMiddleware: RouterMiddleware {
     } catch {
       let problem = Problem(error)
       if problem.status.code == 500 {
-        context.logger.error("a request failed", metadata: ["reason": "\(Self.reason(error))"])
+        context.logger.error("a request failed", metadata: ["reason": "\(ServiceErrors.text(error))"])
       } else if problem.status.code >= 500 {
         context.logger.warning("a request could not be served", metadata: ["problem": "\(problem.kind)"])
       }
@@ -51,12 +50,6 @@ struct AnsweringMiddleware: RouterMiddleware {
         "milliseconds": "\(time / .milliseconds(1))",
       ])
     return response
-  }
-
-  /// For the log: only errors of ours, which hold no value.
-  private static func reason(_ error: any Error) -> String {
-    if let error = error as? StoreError { return error.description }
-    return ServiceErrors.text(error)
   }
 }
 

@@ -1,7 +1,7 @@
+internal import PrometheusText
 internal import Synchronization
 
-/// What the service has counted, in Prometheus' text format.
-/// Source: https://prometheus.io/docs/instrumenting/exposition_formats/
+/// What the service has counted.
 final class ServiceMetrics: Sendable {
   private struct Key: Hashable, Comparable {
     let route: String
@@ -41,22 +41,18 @@ final class ServiceMetrics: Sendable {
   /// - Parameter gauges: measured now: name, help, value.
   func text(_ gauges: [(name: String, help: String, value: Double)]) -> String {
     let state = state.withLock { $0 }
-    var text = ""
-    func metric(_ name: String, _ type: String, _ help: String, _ samples: [(labels: String, value: Double)]) {
-      text += "# HELP albergue_service_\(name) \(help)\n# TYPE albergue_service_\(name) \(type)\n"
-      for (labels, value) in samples {
-        let number = value == value.rounded() && abs(value) < 1e15 ? String(Int64(value)) : String(value)
-        text += "albergue_service_\(name)\(labels.isEmpty ? "" : "{\(labels)}") \(number)\n"
-      }
-    }
+    var page = MetricsPage(prefix: "albergue_service")
     let requests = state.requests.sorted { $0.key < $1.key }
-    func labels(_ key: Key) -> String { "route=\"\(key.route)\",status=\"\(key.status)\"" }
-    metric("requests_total", "counter", "Requests answered.", requests.map { (labels($0.key), Double($0.value.count)) })
-    metric(
-      "request_seconds_total", "counter", "Time until the answer.", requests.map { (labels($0.key), $0.value.seconds) })
-    metric("syncs_total", "counter", "Syncs of the replica.", [("", Double(state.syncs))])
-    metric("sync_failures_total", "counter", "Syncs that failed.", [("", Double(state.failedSyncs))])
-    for gauge in gauges { metric(gauge.name, "gauge", gauge.help, [("", gauge.value)]) }
-    return text
+    func labels(_ key: Key) -> [(name: String, value: String)] { [("route", key.route), ("status", "\(key.status)")] }
+    page.add(
+      "requests_total", .counter, "Requests answered.",
+      requests.map { MetricsPage.Sample(Double($0.value.count), labels($0.key)) })
+    page.add(
+      "request_seconds_total", .counter, "Time until the answer.",
+      requests.map { MetricsPage.Sample($0.value.seconds, labels($0.key)) })
+    page.add("syncs_total", .counter, "Syncs of the replica.", Double(state.syncs))
+    page.add("sync_failures_total", .counter, "Syncs that failed.", Double(state.failedSyncs))
+    for gauge in gauges { page.add(gauge.name, .gauge, gauge.help, gauge.value) }
+    return page.text
   }
 }

@@ -127,7 +127,7 @@ struct BookingRoutes: Sendable {
   private static let booking = ObjectShape(
     "Booking",
     [
-      Field("reference", .text(14...14), "what guest and hostel call it by"),
+      Field("reference", .text(1...50), "what guest and hostel call it by"),
       Field("pilgrim_id", .integer(1...Int64.max), "who booked"),
       Field("bed_id", .integer(1...Int64.max), optional: true, "the bed"), Field("check_in", .day, "arrival"),
       Field("check_out", .day, "departure"), Field("nights", .integer(1...Int64(Stay.nightCountMax)), "how many"),

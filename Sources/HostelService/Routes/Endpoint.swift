@@ -100,7 +100,7 @@ extension Endpoint.Parameter {
   static let id = Self(
     name: "id", shape: .integer(1...Int64.max), isInPath: true, isRequired: true, meaning: "the id of the record")
   static let reference = Self(
-    name: "reference", shape: .text(14...14, pattern: "^AC-[2-9A-HJ-NP-Z]{5}-[2-9A-HJ-NP-Z]{5}$"), isInPath: true,
+    name: "reference", shape: .text(1...50, pattern: "^[A-Za-z0-9._-]{1,50}$"), isInPath: true,
     isRequired: true, meaning: "the reference of the booking")
 
   /// Reads the parameter as it came.

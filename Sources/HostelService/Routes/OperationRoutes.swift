@@ -78,7 +78,7 @@ struct OperationRoutes: Sendable {
       Field("lag_seconds", .integer(0...Int64.max), optional: true, "since the last sync"),
       Field("position", .integer(0...Int64.max), optional: true, "in the history of the remote"),
       Field("is_synchronised", .boolean, "whether a process keeps the replica fresh"),
-      Field("last_error", .text(0...2000), optional: true, "of the last sync, where it failed"),
+      Field("sync_failed", .boolean, "whether the last sync failed; the admin page says why"),
     ])
 
   private static let occupancy = ObjectShape(
@@ -111,7 +111,7 @@ struct Health: Sendable {
       "status": isStale ? "stale" : "ok", "mode": .text(state.mode.rawValue),
       "lag_seconds": .optional(state.lagSeconds),
       "position": .optional(state.position), "is_synchronised": .bool(state.isBeingSynchronised),
-      "last_error": .optional(lastError),
+      "sync_failed": .bool(lastError != nil),
     ]
   }
 }

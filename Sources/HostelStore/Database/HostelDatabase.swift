@@ -245,25 +245,20 @@ extension HostelDatabase {
     package let position: Int64?
     /// Whether a process synchronises the replica now; true for a file, which needs none.
     package let isBeingSynchronised: Bool
-    package let cipherProfile: String
-    /// The key that the file is opened with, by its public name.
-    package let keyID: String
   }
 
   package func state() async throws -> State {
-    let profile = factory.profile.description
-    let keyID = factory.keys.first.map { "\($0.id)" } ?? "none"
     guard case .replica = kind else {
-      return State(
-        mode: .ordinaryFile, lagSeconds: 0, isReadable: true, position: nil, isBeingSynchronised: true,
-        cipherProfile: profile, keyID: keyID)
+      return State(mode: .ordinaryFile, lagSeconds: 0, isReadable: true, position: nil, isBeingSynchronised: true)
     }
     let status = try await ReplicaStatus.of(path, factory)
     return State(
       mode: .embeddedReplica, lagSeconds: status.lag, isReadable: status.state.isComplete,
-      position: status.state.image?.position, isBeingSynchronised: status.isBeingSynchronised, cipherProfile: profile,
-      keyID: keyID)
+      position: status.state.image?.position, isBeingSynchronised: status.isBeingSynchronised)
   }
+
+  /// What the bytes of the file say about its encryption, looked at now.
+  package func encryption() async throws -> FileStatus { try await FileClassifier(keys: factory.keys).run(path) }
 }
 
 /// Writes whose answers were lost, the latest thousand.

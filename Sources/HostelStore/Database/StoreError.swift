@@ -1,5 +1,7 @@
+internal import EncryptionKeys
+
 /// Why the store could not answer. Holds no value of a row, so it is safe to log.
-package struct StoreError: Error, Sendable, Hashable, CustomStringConvertible {
+package struct StoreError: ReportedError, Sendable, Hashable, CustomStringConvertible {
   package enum Code: String, Sendable, CaseIterable {
     /// There is no such record.
     case notFound
@@ -34,4 +36,16 @@ package struct StoreError: Error, Sendable, Hashable, CustomStringConvertible {
   }
 
   package var description: String { detail }
+
+  package var report: String { detail }
+
+  package var exitCode: Int32 {
+    switch code {
+    case .schema, .damaged: 65
+    case .notFound: 66
+    case .unavailable, .outcomeUnknown: 69
+    case .notSynchronised, .conflict: 75
+    case .cipher: 77
+    }
+  }
 }

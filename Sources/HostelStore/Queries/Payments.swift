@@ -17,7 +17,8 @@ package struct Payment: Sendable, Hashable {
     id = try reader.integer(0)
     receipt = reader.text(1) ?? ""
     amount = try reader.money(2)
-    means = try reader.code(3)
+    // Other programs of the hostel have names of their own.
+    means = reader.text(3).flatMap { PaymentMeans(rawValue: $0) } ?? .other
     state = try reader.code(4, default: .awaitingPayment)
     paid = reader.instant(5)
   }

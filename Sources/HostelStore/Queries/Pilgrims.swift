@@ -30,7 +30,9 @@ package struct RegisteredPilgrim: Sendable, Hashable {
     id = try reader.integer(0)
     let number = try need(open(6, "document_number"), "document_number")
     let kind: IdentityDocument.Kind = try reader.code(5)
-    let support = try open(7, "document_support")
+    // Other programs write it in clear, as its name says; a support number has no colon.
+    var support = reader.text(7)
+    if support?.contains(":") == true { support = try open(7, "document_support") }
     let document: IdentityDocument
     do throws(FieldProblem) {
       document = try IdentityDocument(kind, number: number, support: support)

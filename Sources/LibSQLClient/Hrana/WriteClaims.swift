@@ -7,36 +7,53 @@ package import LibSQLProtocol
 /// Then either the write's own row is there, and it was committed; or the claim is, and a copy of the write that is still
 /// under way cannot commit any more, since its own row would be the second of that name. Looking alone would prove nothing.
 package struct WriteClaims: Sendable {
-  /// One for every writer of this project, so that all keep to the same rule.
-  package static let table = "_albergue_writes"
+  /// Where names are kept, and for how long. Those that are asked for late have a table of their own, so that they are not
+  /// among the many that nobody will ask for.
+  package struct Ledger: Sendable {
+    package let table: String
+    /// Seconds after which a name may be removed: beyond that, nobody asks for it, and no copy of its write is under way.
+    let lifetime: Int
+
+    /// Of delegated writes, which find out their outcome at once or not at all: a day.
+    package static let writes = Ledger(table: "_albergue_writes", lifetime: 86_400)
+    /// Of pushes, which may be asked for when somebody next works on the file: 30 days.
+    package static let pushes = Ledger(table: "_albergue_pushes", lifetime: 30 * 86_400)
+  }
 
   private let client: HranaClient
+  private let ledger: Ledger
   private let retries: RetryPolicy
   /// How long it is tried to find out what became of a write, in attempts. A transaction whose commit was lost is held open by
   /// the server for some seconds, and keeps others out.
   private static let attemptCountMax = 8
 
   /// - Parameter retries: says how long the pauses between attempts are.
-  package init(_ client: HranaClient, retries: RetryPolicy) {
+  package init(_ client: HranaClient, _ ledger: Ledger, retries: RetryPolicy) {
     self.client = client
+    self.ledger = ledger
     self.retries = retries
   }
 
-  private static let create = Hrana.Statement(
-    .text("CREATE TABLE IF NOT EXISTS \(table) (id TEXT PRIMARY KEY, written_at INTEGER)"), wantsRows: false)
-
   /// Statements with which a write's transaction begins: they write its name, and remove old ones.
   ///
-  /// - Parameter lifetime: seconds after which a name is removed. No copy of a write is under way that long.
-  package static func opening(_ id: String, lifetime: Int) -> [Hrana.Statement] {
+  /// Names are looked at in the order in which they came, a few at a time: the cost of a write does not grow with their number,
+  /// and more are removed than come.
+  package static func opening(_ id: String, in ledger: Ledger) -> [Hrana.Statement] {
     [
-      create,
+      creation(of: ledger),
       Hrana.Statement(
-        .text("DELETE FROM \(table) WHERE abs(written_at) < unixepoch() - \(lifetime)"), wantsRows: false),
+        .text(
+          "DELETE FROM \(ledger.table) WHERE rowid IN (SELECT rowid FROM \(ledger.table) ORDER BY rowid LIMIT 100) "
+            + "AND abs(written_at) < unixepoch() - \(ledger.lifetime)"), wantsRows: false),
       Hrana.Statement(
-        .text("INSERT INTO \(table) (id, written_at) VALUES (?, unixepoch())"), arguments: [.text(id)],
+        .text("INSERT INTO \(ledger.table) (id, written_at) VALUES (?, unixepoch())"), arguments: [.text(id)],
         wantsRows: false),
     ]
+  }
+
+  private static func creation(of ledger: Ledger) -> Hrana.Statement {
+    Hrana.Statement(
+      .text("CREATE TABLE IF NOT EXISTS \(ledger.table) (id TEXT PRIMARY KEY, written_at INTEGER)"), wantsRows: false)
   }
 
   /// Claims the name of a write whose answer was lost, as often as it takes.
@@ -62,11 +79,11 @@ package struct WriteClaims: Sendable {
   /// - Returns: whether the write was there before. Doing this twice is as doing it once.
   private func claim(_ id: String) async throws(RemoteError) -> Bool {
     let claim = Hrana.Statement(
-      .text("INSERT OR IGNORE INTO \(Self.table) (id, written_at) VALUES (?, -unixepoch())"), arguments: [.text(id)],
+      .text("INSERT OR IGNORE INTO \(ledger.table) (id, written_at) VALUES (?, -unixepoch())"), arguments: [.text(id)],
       wantsRows: false)
     let look = Hrana.Statement(
-      .text("SELECT written_at > 0 FROM \(Self.table) WHERE id = ?"), arguments: [.text(id)])
-    let results = try await client.executeAtomically([Self.create, claim, look]).results
+      .text("SELECT written_at > 0 FROM \(ledger.table) WHERE id = ?"), arguments: [.text(id)])
+    let results = try await client.executeAtomically([Self.creation(of: ledger), claim, look]).results
     return results.last?.rows.first?.first == .integer(1)
   }
 }

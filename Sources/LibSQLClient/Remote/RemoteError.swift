@@ -1,8 +1,10 @@
+public import EncryptionKeys
+
 /// Why a request to a remote failed: what, where, whether it may have had an effect, and what to do.
 ///
 /// `description` never holds a token, a key, a value of a row or a text of the remote, so it is safe to log. What the remote
 /// said is in ``remoteText``, for the user who made the request.
-public struct RemoteError: Error, Sendable, Hashable, CustomStringConvertible {
+public struct RemoteError: ReportedError, Sendable, Hashable, CustomStringConvertible {
   /// What went wrong, as far as a caller can react to it.
   public let code: Code
   /// What was being done, one or two words: `execute`, `pull`, `probe`.
@@ -60,6 +62,12 @@ public struct RemoteError: Error, Sendable, Hashable, CustomStringConvertible {
     if let remoteCode { text += " (\(remoteCode))" }
     return text
   }
+
+  /// ``description``.
+  public var report: String { description }
+
+  /// That of the code.
+  public var exitCode: Int32 { code.exitCode }
 }
 
 extension RemoteError {

@@ -8,7 +8,7 @@ struct HTTPFailure: Error, HTTPResponseError {
   let status: HTTPResponse.Status
   let message: String
   private let body: [UInt8]
-  private let closesConnection: Bool
+  let closesConnection: Bool
 
   /// `{"message": …, "code": …}`: about a request of Hrana.
   init(_ status: HTTPResponse.Status, _ error: Hrana.ProtocolError) {

@@ -9,11 +9,18 @@ struct ReplicationFailure: Error {
   let status: HTTPResponse.Status
   let code: GRPCStatus.Code
   let message: String
+  private var closesConnection = false
 
   init(_ status: HTTPResponse.Status, _ code: GRPCStatus.Code, _ message: String) {
     self.status = status
     self.code = code
     self.message = message
+  }
+
+  /// A request that did not arrive as a whole.
+  private init(_ failure: HTTPFailure) {
+    self.init(failure.status, failure.status == .contentTooLarge ? .invalidArgument : .unavailable, failure.message)
+    closesConnection = failure.closesConnection
   }
 
   /// A request that is not as its protocol has it.
@@ -32,6 +39,7 @@ struct ReplicationFailure: Error {
   init(_ error: any Error) {
     switch error {
     case let failure as ReplicationFailure: self = failure
+    case let failure as HTTPFailure: self.init(failure)
     case let error as WireFormatError: self = .malformed(error)
     case let error as EncryptedStorageError where [.busy, .diskFull, .closed, .cancelled].contains(error.code):
       self.init(.serviceUnavailable, .unavailable, "the database is not available: \(error.code.rawValue)")
@@ -45,7 +53,7 @@ struct ReplicationFailure: Error {
   }
 
   /// `{"error":"…"}` with the status.
-  var response: Response { HTTPFailure(status, message).response }
+  var response: Response { HTTPFailure(status, message, closesConnection: closesConnection).response }
 
   /// The same as the status of a gRPC call.
   var callResponse: Response { Self.response(GRPCStatus(code, message: message)) }

@@ -16,7 +16,8 @@ extension ReplicationService {
   private static let frameMessageByteCount = FrameBatch.encode([]).count + 1 + 2 + PageFormat.frameSize
 
   func respond(to method: ReplicationMethod, _ headers: HTTPFields, _ body: RequestBody) async throws -> Response {
-    let message = try GRPCMessageReader.request(try await bytes(of: body, limit: Self.requestByteLimit))
+    let message = try GRPCMessageReader.request(
+      try await body.bytes(upTo: Self.requestByteLimit, within: options.requestTime))
     switch method {
     case .hello:
       _ = try HelloRequest(message[...])

@@ -25,7 +25,8 @@ extension ReplicationService {
   }
 
   func pullUpdates(_ body: RequestBody) async throws -> Response {
-    let request = try PullUpdatesRequest(try await bytes(of: body, limit: Self.requestByteLimit)[...])
+    let request = try PullUpdatesRequest(
+      try await body.bytes(upTo: Self.requestByteLimit, within: options.requestTime)[...])
     func refuse(_ what: String) -> ReplicationFailure {
       ReplicationFailure(.notImplemented, .unimplemented, "\(what) not served here")
     }

@@ -112,16 +112,19 @@ extension ReplicationService {
       throw ReplicationFailure(
         .contentTooLarge, .invalidArgument, "more than \(PushReceiver.frameCountLimit) frames in one request")
     }
-    var reader = WALFrameReader(frameCountLimit: Int(range.count))
-    var frames: [Push.Frame] = []
-    for try await buffer in body {
-      reader.append(buffer.readableBytesView)
-      while let frame = try reader.next() {
-        frames.append(
-          Push.Frame(page: Page(number: frame.pageNumber, bytes: frame.page), sizeAfter: frame.sizeAfter))
+    let frames = try await body.read(within: options.pushTime) { body in
+      var reader = WALFrameReader(frameCountLimit: Int(range.count))
+      var frames: [Push.Frame] = []
+      for try await buffer in body {
+        reader.append(buffer.readableBytesView)
+        while let frame = try reader.next() {
+          frames.append(
+            Push.Frame(page: Page(number: frame.pageNumber, bytes: frame.page), sizeAfter: frame.sizeAfter))
+        }
       }
+      try reader.finish()
+      return frames
     }
-    try reader.finish()
     guard frames.count == Int(range.count) else {
       throw ReplicationFailure(.badRequest, .invalidArgument, "\(frames.count) frames instead of \(range.count)")
     }

@@ -23,6 +23,10 @@ struct ReplicationService: Sendable {
     var snapshotCountLimit = 16
     /// How long a client may take nothing of an answer.
     var stallLimit: Duration = .seconds(60)
+    /// How long a request may take to arrive, other than a push.
+    var requestTime: Duration = .seconds(60)
+    /// How long the frames of a push may take to arrive.
+    var pushTime: Duration = .seconds(600)
     /// How long a snapshot that a replica of Turso reads in several requests is kept after its last use.
     var pinExpiry: Duration = .seconds(30)
   }
@@ -90,19 +94,5 @@ struct ReplicationService: Sendable {
       if case .call = route { return failure.callResponse }
       return failure.response
     }
-  }
-
-  /// The whole body of a request.
-  ///
-  /// - Throws: ``ReplicationFailure`` 413 above `limit`.
-  func bytes(of body: RequestBody, limit: Int) async throws -> [UInt8] {
-    var bytes: [UInt8] = []
-    for try await buffer in body {
-      guard bytes.count + buffer.readableBytes <= limit else {
-        throw ReplicationFailure(.contentTooLarge, .invalidArgument, "a request of more than \(limit) bytes")
-      }
-      bytes.append(contentsOf: buffer.readableBytesView)
-    }
-    return bytes
   }
 }

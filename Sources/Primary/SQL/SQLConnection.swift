@@ -21,6 +21,7 @@ actor SQLConnection {
   private let executor = ConnectionExecutor()
   nonisolated let right: AccessRight
   private let answerLimit: AnswerBudget
+  private let cacheTally: CacheTally
   private var session: Session?
   private nonisolated let clientGuard: ClientGuard?
   private var clock: TransactionClock
@@ -33,12 +34,13 @@ actor SQLConnection {
   ///
   /// - Throws: as `ConnectionFactory.open`.
   static func open(
-    _ path: String, _ right: AccessRight, factory: ConnectionFactory, limits: PrimaryLimits
+    _ path: String, _ right: AccessRight, factory: ConnectionFactory, limits: PrimaryLimits,
+    cacheTally: CacheTally
   ) async throws -> SQLConnection {
     let opened = try await BlockingWork.run { _ in
       Opened(session: try factory.openSession(path, right == .readWrite ? .writer : .reader))
     }
-    return SQLConnection(opened, right, limits)
+    return SQLConnection(opened, right, limits, cacheTally)
   }
 
   /// Hands a session from the thread that opened it to its connection.
@@ -46,7 +48,8 @@ actor SQLConnection {
   /// Unchecked: nobody uses it in between, and the opening thread keeps nothing of it.
   private struct Opened: @unchecked Sendable { let session: Session }
 
-  private init(_ opened: Opened, _ right: AccessRight, _ limits: PrimaryLimits) {
+  private init(_ opened: Opened, _ right: AccessRight, _ limits: PrimaryLimits, _ cacheTally: CacheTally) {
+    self.cacheTally = cacheTally
     session = opened.session
     clientGuard = opened.session.clientGuard
     self.right = right
@@ -225,6 +228,7 @@ actor SQLConnection {
 
   /// What the client leaves on the connection.
   func situation() -> Situation {
+    if let session { cacheTally.add(session.takeCacheUse()) }
     let isAutocommit = session?.isInTransaction != true
     defer { if isAutocommit { hasWritten = false } }
     return Situation(

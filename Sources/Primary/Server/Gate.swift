@@ -6,8 +6,10 @@ internal import ServerAccess
 /// Lets requests in: who may do what, and on which key.
 struct Gate: Sendable {
   struct Admission: Sendable {
-    let right: AccessRight
+    let grant: AccessGrant
     let database: PrimaryDatabase
+
+    var right: AccessRight { grant.right }
   }
 
   private let authenticator: Authenticator
@@ -24,7 +26,7 @@ struct Gate: Sendable {
       Authenticator.Credentials(
         authorization: headers[values: .authorization],
         replicaAuthorization: headers[values: .replicaAuthorization], origin: headers[values: .origin]))
-    return Admission(right: grant.right, database: try await source.database(for: Self.key(in: headers)))
+    return Admission(grant: grant, database: try await source.database(for: Self.key(in: headers)))
   }
 
   /// Lets a WebSocket in after its hello.
@@ -33,8 +35,13 @@ struct Gate: Sendable {
   func admit(hello token: Hrana.AuthToken?, _ headers: HTTPFields) async throws -> Admission {
     if !authenticator.requiresTokens { return try await admit(headers) }
     let grant = try authenticator.grant(hello: token)
-    return Admission(right: grant.right, database: try await source.database(for: Self.key(in: headers)))
+    return Admission(grant: grant, database: try await source.database(for: Self.key(in: headers)))
   }
+
+  /// Whether who was let in may still be there. Of use where a connection outlives one request.
+  ///
+  /// - Throws: ``AccessError/expired`` once the token has expired.
+  func confirm(_ admission: Admission) throws(AccessError) { try authenticator.confirm(admission.grant) }
 
   private static func key(in headers: HTTPFields) -> String? {
     HTTPField.Name(PullUpdatesRequest.encryptionKeyHeader).flatMap { headers[$0] }

@@ -8,6 +8,7 @@ struct PrimaryDatabase: Sendable {
   let streams: StreamTable
   let delegated: DelegatedStatements
   let replication: ReplicationService
+  let cacheTally: CacheTally
 
   /// Opens the store, or makes it when there is none.
   ///
@@ -23,11 +24,15 @@ struct PrimaryDatabase: Sendable {
     } catch let error as EncryptedStorageError where error.code == .exists {}
     let replication = try await ReplicationService(path: path, factory: factory, options: options)
     let clientFactory = factory.servingClients(limits)
+    let cacheTally = CacheTally()
     let streams = StreamTable(
       limits: limits, seal: BatonSeal(secret),
-      open: { try await SQLConnection.open(path, $0, factory: clientFactory, limits: limits) },
+      open: {
+        try await SQLConnection.open(path, $0, factory: clientFactory, limits: limits, cacheTally: cacheTally)
+      },
       committed: { replication.committed() })
-    return PrimaryDatabase(streams: streams, delegated: DelegatedStatements(streams), replication: replication)
+    return PrimaryDatabase(
+      streams: streams, delegated: DelegatedStatements(streams), replication: replication, cacheTally: cacheTally)
   }
 
   /// The position of the newest commit: what a replica must reach to see it.

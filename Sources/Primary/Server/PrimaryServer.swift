@@ -56,6 +56,7 @@ package struct PrimaryServer: Sendable {
     let limits = configuration.limits
     var options = ReplicationService.Options()
     options.servesSync = configuration.servesSync
+    options.requestTime = limits.requestTime
     let source: any DatabaseSource
     switch configuration.key {
     case .ofServer(let factory):

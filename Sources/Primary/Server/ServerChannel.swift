@@ -72,7 +72,7 @@ struct ServerChannel: ServerChildChannel, HTTPChannelHandler {
     _ channel: any Channel, _ limits: PrimaryLimits, _ logger: Logger
   ) throws -> HTTPConnection {
     try channel.pipeline.syncOperations.addHandlers(
-      HTTP1ToHTTPServerCodec(secure: false), StalledWriteHandler(limits.stalledWriteTime),
+      HTTP1ToHTTPServerCodec(secure: false), StalledWriteHandler(limits.stalledWriteTime), LingeringCloseHandler(),
       HTTPConnectionStateHandler(idleTimeout: limits.connectionIdleTime, logger: logger))
     return try NIOAsyncChannel(
       wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true))

@@ -21,7 +21,7 @@ struct SocketSession: Sendable {
     defer { metrics.closedSocket() }
     do {
       try await connection.executeThenClose { inbound, outbound in
-        let state = SocketState()
+        let state = SocketState(gate)
         do {
           try await withThrowingDiscardingTaskGroup { group in
             for try await frame in inbound {

@@ -1,4 +1,5 @@
 internal import LibSQLProtocol
+internal import ServerAccess
 
 /// What one WebSocket has open: streams, cursors and stored texts, under the numbers that its client gave them.
 actor SocketState {
@@ -17,6 +18,7 @@ actor SocketState {
     let connection: SQLConnection
   }
 
+  private let gate: Gate
   private var admission: Gate.Admission?
   private var pendingCount = 0
   private var streams: [Int32: UInt64] = [:]
@@ -27,7 +29,9 @@ actor SocketState {
   /// Requests that belong to no stream have a queue of their own.
   private var queues: [Int32?: AsyncStream<Job>.Continuation] = [:]
 
-  /// After a hello, the first or a later one.
+  init(_ gate: Gate) { self.gate = gate }
+
+  /// After a hello, the first or a later one: a client whose token is about to expire says hello with another.
   func admit(_ admission: Gate.Admission) { self.admission = admission }
 
   // MARK: - Order
@@ -46,6 +50,9 @@ actor SocketState {
   /// they are dealt with at once, and everything else in the order of its stream.
   func receive(_ request: Hrana.SocketRequest, id: Int32) -> Arrival {
     guard let admission, pendingCount < Self.pendingCountMax else { return .refused }
+    do throws(AccessError) { try gate.confirm(admission) } catch {
+      return .answered(.responseError(id: id, error.protocolError))
+    }
     switch request {
     case .storeSQL(let number, let sql):
       do throws(ClientError) { try stored.store(sql, as: number) } catch {

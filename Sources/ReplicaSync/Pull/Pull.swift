@@ -15,6 +15,8 @@ struct Pull {
   let clock: WallClock
   let progress: Progress?
 
+  private var history: RemoteHistory { RemoteHistory(remote: remote) }
+
   /// Beside the replica, while a new image is pulled in place of one with another history.
   static let replacementSuffix = ".albergue-replacement"
 
@@ -38,10 +40,10 @@ struct Pull {
       return report
     }
     do {
-      try await requireSameRemote(identity)
+      try await history.requireSame(identity)
       try await applyChanges(to: store, identity, image, lastSync: state.lastSync, &report)
     } catch  where Self.asksForNewImage(error) {
-      try await replaceImage(try Self.replicationProtocol(of: identity), &report)
+      try await replaceImage(try RemoteHistory.replicationProtocol(of: identity), &report)
     }
     return report
   }
@@ -68,43 +70,7 @@ struct Pull {
     return try await ProtocolProbe(remote).replicationProtocol()
   }
 
-  /// - Throws: ``SyncError`` `.unsupportedProtocol` for a store that a later version has pulled.
-  private static func replicationProtocol(of identity: RemoteIdentity) throws -> ReplicationProtocol {
-    guard let name = ReplicationProtocol(rawValue: identity.protocolName), name != .pullUpdates else {
-      throw SyncError(.unsupportedProtocol, "the replica was pulled by a protocol that is not known here")
-    }
-    return name
-  }
-
-  /// A replica of V2 knows the address it was pulled from. At another one there has to be the same database.
-  ///
-  /// V1 needs no such check: the log says who it is.
-  private func requireSameRemote(_ identity: RemoteIdentity) async throws {
-    guard try Self.replicationProtocol(of: identity) == .v2,
-      History.address(in: identity) != remote.url.description
-    else { return }
-    if let database = History.database(in: identity), try await V2Client(remote).info().database == database { return }
-    throw SyncError(
-      .otherRemote, "the replica is a copy of another database than the one at \(remote.url)",
-      hint: "correct TURSO_DATABASE_URL or TURSO_REPLICA_PATH, or replace the copy with turso-sync pull --replace")
-  }
-
   // MARK: - Changes
-
-  private func changes(
-    since image: ImageState, of identity: RemoteIdentity
-  ) throws -> ReplicationStream {
-    switch try Self.replicationProtocol(of: identity) {
-    case .v1:
-      let position = UInt64(exactly: image.position).map { (logID: identity.name, frameNumber: $0) }
-      return V1Client(remote).pull(from: position)
-    case .v2, .pullUpdates:
-      guard let (generation, frame) = History.v2(image.position) else {
-        throw SyncError(.notAReplica, "the replica is at a position that V2 does not have")
-      }
-      return V2Client(remote).pull(generation: generation, frame: frame, database: History.database(in: identity))
-    }
-  }
 
   /// Applies what has changed since `image`.
   private func applyChanges(
@@ -121,7 +87,7 @@ struct Pull {
       if !change.pages.isEmpty { report.kind = .changed }
     }
     progress?.step("pulling changes")
-    for try await event in try changes(since: image, of: identity) {
+    for try await event in try history.changes(since: image.position, of: identity) {
       switch event {
       case .pages(let run):
         try collector.add(run)

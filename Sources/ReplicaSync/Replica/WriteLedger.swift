@@ -5,17 +5,15 @@ internal import LibSQLProtocol
 struct WriteLedger: Sendable {
   private let client: HranaClient
   private let claims: WriteClaims
-  /// Seconds after which a name is removed by a later write. A copy of a write is not under way that long.
-  private static let lifetime = 86_400
 
   init(_ remote: Remote) {
     client = HranaClient(remote)
-    claims = WriteClaims(client, retries: remote.retries)
+    claims = WriteClaims(client, .writes, retries: remote.retries)
   }
 
   /// Statements before those of the caller.
   private static func opening(_ id: WriteID) -> [Hrana.Statement] {
-    WriteClaims.opening(id.description, lifetime: lifetime)
+    WriteClaims.opening(id.description, in: .writes)
   }
 
   /// Runs statements in one transaction and one request.

@@ -157,9 +157,9 @@ actor CopyDesk {
     let session = try factory.openSession(files.next, .reader)
     defer { session.close() }
     guard
-      try session.value("SELECT count(*) FROM sqlite_schema WHERE name = ?", [.text(OwnTable.writes)]) == .integer(1)
+      try session.value("SELECT count(*) FROM sqlite_schema WHERE name = ?", [.text(OwnTable.pushes)]) == .integer(1)
     else { return false }
-    return try session.value("SELECT count(*) FROM \(OwnTable.writes) WHERE id = ? AND written_at > 0", [.text(id)])
+    return try session.value("SELECT count(*) FROM \(OwnTable.pushes) WHERE id = ? AND written_at > 0", [.text(id)])
       == .integer(1)
   }
 

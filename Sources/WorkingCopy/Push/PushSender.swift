@@ -16,9 +16,6 @@ struct PushSender: Sendable {
   let client: HranaClient
   let retries: RetryPolicy
 
-  /// How long names are kept: 30 days.
-  private static let lifetimeSeconds = 30 * 86_400
-
   // MARK: - Sending
 
   /// Sends the statements that `next` gives, until it gives none.
@@ -35,7 +32,7 @@ struct PushSender: Sendable {
         try? await transaction.rollback()
         return .moved
       }
-      _ = try await transaction.execute(WriteClaims.opening(id, lifetime: Self.lifetimeSeconds))
+      _ = try await transaction.execute(WriteClaims.opening(id, in: .pushes))
       while true {
         let statements = try await next()
         if statements.isEmpty { break }
@@ -105,7 +102,7 @@ struct PushSender: Sendable {
   ///
   /// - Throws: ``WorkingCopyError`` `.unknownOutcome` when the remote cannot be asked.
   func isCommitted(_ id: String) async throws -> Bool {
-    if let isCommitted = await WriteClaims(client, retries: retries).isCommitted(id) { return isCommitted }
+    if let isCommitted = await WriteClaims(client, .pushes, retries: retries).isCommitted(id) { return isCommitted }
     throw WorkingCopyError(
       .unknownOutcome, "the remote cannot be asked whether the push was committed",
       hint: "push again when it can be reached: it is asked first, and nothing is sent twice")

@@ -41,9 +41,9 @@ enum OwnTable {
   /// In the working copy: what it was made from.
   static let record = "_albergue_copy"
   /// In the remote: the pushes that were committed.
-  static let writes = WriteClaims.table
+  static let pushes = WriteClaims.Ledger.pushes.table
 
-  static let all: Set<String> = [record, writes]
+  static let all: Set<String> = [record, pushes, WriteClaims.Ledger.writes.table]
 }
 
 /// The schema of a database, and how the rows of its tables are read.
