@@ -14,7 +14,8 @@ struct AdminRoutes: Sendable {
     router.get("/admin") { request, _ in
       try admit(request.headers)
       let page = AdminPage(
-        health: try await hostel.health(), occupancy: try await hostel.store.occupancy(), encryption: try await hostel.store.database.encryption(), now: hostel.store.now,
+        health: try await hostel.health(), occupancy: try await hostel.store.occupancy(),
+        encryption: try await hostel.store.database.encryption(), now: hostel.store.now,
         isTokenRequired: authenticator.requiresTokens)
       var headers: HTTPFields = [.contentType: "text/html; charset=utf-8", .contentSecurityPolicy: AdminPage.policy]
       if let name = HTTPField.Name("referrer-policy") { headers[name] = "no-referrer" }

@@ -19,8 +19,10 @@ struct SyncJob: Service {
       while !Task.isCancelled {
         do {
           try await replica.syncer.run(SyncSchedule(interval: replica.settings.interval)) { result in
-            metrics.synchronised(successfully: (try? result.get()) != nil)
             journal.note(result)
+            // Another process synchronises the file, which this one follows.
+            if case .failure(let error as SyncError) = result, error.code == .busy { return }
+            metrics.synchronised(successfully: (try? result.get()) != nil)
             if case .failure(let error) = result {
               logger.warning("a sync failed", metadata: ["reason": "\(ServiceErrors.text(error))"])
             }
