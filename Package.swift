@@ -99,7 +99,8 @@ let package = Package(
     .target(
       name: "Primary",
       dependencies: [
-        "ServerAccess", "PrometheusText", "LibSQLProtocol", "PageStore", "EncryptedStorage", "EncryptionKeys", "COpenSSL",
+        "ServerAccess", "PrometheusText", "LibSQLProtocol", "PageStore", "EncryptedStorage", "EncryptionKeys",
+        "COpenSSL",
         .product(name: "AsyncAlgorithms", package: "swift-async-algorithms"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Hummingbird", package: "hummingbird"),
@@ -174,7 +175,8 @@ let package = Package(
     .executableTarget(
       name: "albergue-service",
       dependencies: [
-        "CommandSupport", "HostelService", "HostelStore", "HostelDomain", "ServerAccess", "ReplicaSync", "LibSQLClient", "PageStore",
+        "CommandSupport", "HostelService", "HostelStore", "HostelDomain", "ServerAccess", "ReplicaSync", "LibSQLClient",
+        "PageStore",
         "EncryptedStorage", "EncryptionKeys",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),

@@ -57,7 +57,7 @@ package struct HostelServer: Sendable {
     }
     let address = configuration.address
     let application = Application(
-      router: routes.router(), server: .http1(),
+      router: routes.router(), server: .http1(configuration: .init(idleTimeout: .seconds(60))),
       configuration: ApplicationConfiguration(
         address: .hostname(address.host, port: address.port), serverName: "albergue-service"),
       services: jobs,

@@ -92,6 +92,32 @@ struct HostelServiceTests {
     house.stopServices()
   }
 
+  /// The remote has booked the bed, the answer is lost, and then the remote cannot be asked.
+  @Test func anOutcomeThatNobodyKnowsIsSaidToBeUnknownAndFoundOutLater() async throws {
+    let house = try await House(.replica, proxied: true)
+    let (client, proxy) = (try await house.open(), try #require(house.proxy))
+    #expect(try await client.post("/v1/beds", Guest.bed(1)).status == 201)
+    let guest = try #require(try await client.post("/v1/pilgrims", Guest.json())["id"])
+    try proxy.set(
+      #"{"path": "/v3/pipeline", "drop": "after", "times": 1}"#, #"{"path": "/v3/pipeline", "status": 503}"#)
+    let lost = try await client.post("/v1/bookings", Guest.booking(pilgrim: guest, bed: "1", from: 1, nights: 1))
+    #expect(lost.status == 503 && lost.problem == "outcome-unknown", "\(lost.text)")
+    let (change, reference) = (try #require(lost["change"]), try #require(lost["reference"]))
+    #expect(try await client.get("/v1/changes/\(change)")["outcome"] == "unknown")
+    try proxy.set()
+    #expect(try await client.get("/v1/changes/\(change)")["outcome"] == "committed")
+    #expect(try await client.get("/v1/bookings/\(reference)")["state"] == "reserved")
+    // What was lost on the way there was not done, and is said not to have been.
+    try proxy.set(#"{"path": "/v3/pipeline", "drop": "late", "times": 1}"#)
+    let refused = try await client.post("/v1/bookings", Guest.booking(pilgrim: guest, bed: "1", from: 5, nights: 1))
+    #expect(refused.status == 503 && refused.problem == "unavailable", "\(refused.text)")
+    #expect(try proxy.release().count == 1)
+    let bookings = try await client.get("/v1/bookings")
+    #expect((bookings.json["items"] as? [Any])?.count == 1)
+    house.stopServices()
+    try house.expectNoPlaintext()
+  }
+
   // MARK: - What is refused
 
   @Test func problemsNameTheFieldAndNotTheValue() async throws {
@@ -117,8 +143,10 @@ struct HostelServiceTests {
     let form = try await client.send(
       "POST", "/v1/pilgrims", body: Data("a=b".utf8), headers: ["content-type": "application/x-www-form-urlencoded"])
     #expect(form.status == 415)
-    #expect(try await client.send("PATCH", "/v1/beds").headers["allow"] == "GET, POST")
+    #expect(try await client.send("PATCH", "/v1/beds").headers["allow"] == "GET, HEAD, POST")
     #expect(try await client.send("PATCH", "/v1/beds").status == 405)
+    let head = try await client.send("HEAD", "/health")
+    #expect(head.status == 200 && head.body.isEmpty)
     for path in [
       "/v1/beds?limit=0", "/v1/beds?limit=201", "/v1/beds?after=-1", "/v1/beds?limit=1&limit=2", "/v1/availability",
     ] { #expect(try await client.get(path).status == 400, "\(path)") }

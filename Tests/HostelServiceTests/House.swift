@@ -22,9 +22,11 @@ final class House: Sendable {
   let folder: TemporaryDirectory
   private let keys: TemporaryDirectory
   private let primary: RunningPrimary?
+  /// Before the primary, where it was asked for.
+  let proxy: FaultProxy?
   private let services = Locked<[RunningService]>([])
 
-  init(_ mode: Mode) async throws {
+  init(_ mode: Mode, proxied: Bool = false) async throws {
     self.mode = mode
     folder = try TemporaryDirectory(named: "albergue-house")
     keys = try TemporaryDirectory(named: "albergue-house-keys")
@@ -42,9 +44,10 @@ final class House: Sendable {
       let primary = try RunningPrimary(
         store: folder.file("primary.db"), keyFile: keys.file("server.key"), arguments: ["--writer-wait-secs", "60"])
       self.primary = primary
+      proxy = proxied ? try FaultProxy(before: primary.port) : nil
       try await Self.run(schema + users, at: primary.url)
     case .file:
-      primary = nil
+      (primary, proxy) = (nil, nil)
       let connection = try await ConnectionFactory(key: TestKeys.second()).create(folder.file("hostel.db"))
       try await connection.run { try $0.executeScript(schema + users) }
       await connection.close()
@@ -69,7 +72,7 @@ final class House: Sendable {
       "TURSO_ENCRYPTION_KEY_FILE": keys.file("file.key"), "PILGRIM_ENCRYPTION_KEY_FILE": keys.file("columns.key"),
       "ALBERGUE_ESTABLISHMENT_CODE": "0000000001", "ALBERGUE_LOG": "debug", "TURSO_SYNC_INTERVAL_SECS": "1",
     ]
-    if let primary { variables["TURSO_DATABASE_URL"] = primary.url }
+    if let primary { variables["TURSO_DATABASE_URL"] = proxy?.url ?? primary.url }
     return variables
   }
 

@@ -25,7 +25,7 @@ struct ServiceRoutes: Sendable {
   static let lacksWritesHeader = "x-albergue-lacks-writes"
 
   func router() -> Router<ServiceContext> {
-    let router = Router(context: ServiceContext.self)
+    let router = Router(context: ServiceContext.self, options: .autoGenerateHeadEndpoints)
     router.add(middleware: AnsweringMiddleware(metrics: hostel.metrics))
     let endpoints = endpoints
     let document = OpenAPIDocument(endpoints: endpoints, requiresTokens: authenticator.requiresTokens).json.bytes
@@ -53,6 +53,8 @@ struct ServiceRoutes: Sendable {
   private static func refuseOthers(
     than served: [HTTPRequest.Method], at path: String, _ router: Router<ServiceContext>
   ) {
+    // Where there is GET, the router makes HEAD of it.
+    let served = served.contains(.get) ? served + [.head] : served
     let allowed = served.map(\.rawValue).sorted().joined(separator: ", ")
     let all: [HTTPRequest.Method] = [.get, .head, .post, .put, .patch, .delete, .options, .trace, .connect]
     for method in all + [HTTPRequest.Method("QUERY")].compactMap(\.self) where !served.contains(method) {
