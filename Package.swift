@@ -19,7 +19,9 @@ let package = Package(
     .library(name: "EncryptedStorage", targets: ["EncryptedStorage", "EncryptionKeys"]),
     .library(
       name: "ReplicaSync", targets: ["ReplicaSync", "LibSQLClient", "PageStore", "EncryptedStorage", "EncryptionKeys"]),
+    .library(name: "Migrations", targets: ["Migrations", "EncryptedStorage", "EncryptionKeys"]),
     .executable(name: "albergue-crypt", targets: ["albergue-crypt"]),
+    .executable(name: "albergue-migration", targets: ["albergue-migration"]),
     .executable(name: "albergue-primary", targets: ["albergue-primary"]),
     .executable(name: "albergue-service", targets: ["albergue-service"]),
     .executable(name: "turso-sync", targets: ["turso-sync"]),
@@ -97,6 +99,11 @@ let package = Package(
       ],
       swiftSettings: memorySafe),
     .target(
+      name: "Migrations",
+      dependencies: ["EncryptedStorage", "EncryptionKeys", "COpenSSL"],
+      swiftSettings: memorySafe),
+    .target(name: "HostelMigrations", dependencies: ["Migrations"], swiftSettings: memorySafe),
+    .target(
       name: "Primary",
       dependencies: [
         "ServerAccess", "PrometheusText", "LibSQLProtocol", "PageStore", "EncryptedStorage", "EncryptionKeys",
@@ -162,6 +169,13 @@ let package = Package(
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: strict),
+    .executableTarget(
+      name: "albergue-migration",
+      dependencies: [
+        "CommandSupport", "HostelMigrations", "Migrations", "EncryptedStorage",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
     .executableTarget(
@@ -283,6 +297,14 @@ let package = Package(
         "albergue-primary", "turso-sync",
       ],
       exclude: ["Servers"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "MigrationsTests",
+      dependencies: [
+        "HostelMigrations", "Migrations", "LibSQLClient", "LibSQLProtocol", "PageStore", "EncryptedStorage",
+        "EncryptionKeys", "CSQLCipher", "FaultInjection", "TestSupport",
+        "albergue-migration", "albergue-primary", "turso-sync",
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "VerificationTests",

@@ -9,7 +9,13 @@ struct SyncCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "sync",
     abstract: "Keep the replica fresh until SIGTERM or Ctrl-C. With an interval of 0: once.",
-    discussion: "Works without the network, too: it goes on trying, and says how old the replica is.")
+    discussion: """
+      Works without the network, too: it goes on trying, and says how old the replica is.
+
+      Examples:
+        turso-sync --url libsql://hostel.example --replica hostel.db --keyring keys --interval-secs 15
+        turso-sync sync --json        (with everything else in the environment)
+      """)
 
   @Option(help: "Seconds between two syncs. Wins over TURSO_SYNC_INTERVAL_SECS; default 60.")
   var intervalSecs: String?
