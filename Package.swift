@@ -228,6 +228,22 @@ let package = Package(
       dependencies: ["PageStore", "EncryptedStorage", "EncryptionKeys", "TestSupport"],
       path: "Tests/StoreWorkload",
       swiftSettings: strict),
+    .executableTarget(
+      name: "torture",
+      dependencies: [
+        "CSQLCipher", "EncryptedStorage", "EncryptionKeys", "FaultInjection", "LibSQLClient", "LibSQLProtocol",
+        "PageStore", "ReplicaSync", "TestSupport", "Verification",
+        "albergue-crypt", "albergue-primary", "turso-sync",
+      ],
+      path: "Tests/Torture",
+      exclude: ["power_cut.c"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "TortureTests",
+      dependencies: [
+        "torture", "EncryptedStorage", "EncryptionKeys", "FaultInjection", "LibSQLProtocol", "PageStore", "TestSupport",
+      ],
+      swiftSettings: strict),
     .testTarget(
       name: "EncryptionKeysTests",
       dependencies: ["EncryptionKeys", .product(name: "Logging", package: "swift-log")],

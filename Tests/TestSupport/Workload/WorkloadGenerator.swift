@@ -1,26 +1,24 @@
-import TestSupport
-
 /// One thing that a workload does.
-struct WorkloadStep {
-  enum Action {
+package struct WorkloadStep {
+  package enum Action {
     /// One statement; everything it answers is compared.
     case statement(String)
     /// Closes the connection, with whatever transaction it has, and opens it again.
     case reopen
   }
 
-  let action: Action
+  package let action: Action
   /// 0 and 1 write, 2 reads.
-  var connection = 0
+  package var connection = 0
   /// What the schema is afterwards, if the statement succeeds.
   var schema: WorkloadSchema?
   /// Whether it belongs to the history of the content, so that another program can repeat it on one connection.
-  var isHistory = true
+  package var isHistory = true
 }
 
 /// Makes the statements of a seed, one by one. Statements may fail, in the way that SQLite says; the generator only wants
 /// to know whether they did, and whether a transaction is open then.
-struct WorkloadGenerator {
+package struct WorkloadGenerator {
   private var choices: WorkloadChoices
   private var schema = WorkloadSchema()
   private var schemaAtBegin = WorkloadSchema()
@@ -30,7 +28,7 @@ struct WorkloadGenerator {
   private var writer = 0
   private var queue: [WorkloadStep] = []
 
-  init(seed: UInt64) {
+  package init(seed: UInt64) {
     choices = WorkloadChoices(SeededGenerator(seed: seed))
     let cacheSize = choices.pick([2, 5, 10, 20, 200])
     queue = ["PRAGMA auto_vacuum = \(choices.number(0...2))", "VACUUM", "PRAGMA cache_size = \(cacheSize)"].map {
@@ -47,7 +45,7 @@ struct WorkloadGenerator {
     schema = step.schema ?? schema
   }
 
-  mutating func next() -> WorkloadStep {
+  package mutating func next() -> WorkloadStep {
     if !queue.isEmpty { return queue.removeFirst() }
     if choices.oneIn(7) { return look() }
     if choices.oneIn(isInTransaction ? 5 : 7) { return transactionControl() }
@@ -57,7 +55,7 @@ struct WorkloadGenerator {
   }
 
   /// What became of the step.
-  mutating func note(_ step: WorkloadStep, succeeded: Bool, isInTransaction now: Bool) {
+  package mutating func note(_ step: WorkloadStep, succeeded: Bool, isInTransaction now: Bool) {
     if step.connection == 2 {
       isReaderInTransaction = now
       return
