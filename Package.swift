@@ -19,8 +19,11 @@ let package = Package(
     .library(name: "EncryptedStorage", targets: ["EncryptedStorage", "EncryptionKeys"]),
     .library(
       name: "ReplicaSync", targets: ["ReplicaSync", "LibSQLClient", "PageStore", "EncryptedStorage", "EncryptionKeys"]),
+    .library(name: "Migrations", targets: ["Migrations", "LibSQLClient", "EncryptedStorage", "EncryptionKeys"]),
     .executable(name: "albergue-crypt", targets: ["albergue-crypt"]),
+    .executable(name: "albergue-migration", targets: ["albergue-migration"]),
     .executable(name: "albergue-primary", targets: ["albergue-primary"]),
+    .executable(name: "albergue-service", targets: ["albergue-service"]),
     .executable(name: "turso-sync", targets: ["turso-sync"]),
   ],
   dependencies: [
@@ -88,10 +91,25 @@ let package = Package(
       name: "ReplicaSync",
       dependencies: ["LibSQLClient", "LibSQLProtocol", "PageStore", "EncryptedStorage", "EncryptionKeys"],
       swiftSettings: memorySafe),
+    .target(name: "PrometheusText", swiftSettings: strict),
+    .target(
+      name: "ServerAccess",
+      dependencies: [
+        "LibSQLProtocol", "EncryptionKeys", "COpenSSL", .product(name: "NIOCore", package: "swift-nio"),
+      ],
+      swiftSettings: memorySafe),
+    .target(
+      name: "Migrations",
+      dependencies: ["LibSQLClient", "LibSQLProtocol", "EncryptedStorage", "EncryptionKeys", "COpenSSL"],
+      swiftSettings: memorySafe),
+    .target(
+      name: "HostelMigrations", dependencies: ["Migrations", "LibSQLClient", "EncryptedStorage"],
+      swiftSettings: memorySafe),
     .target(
       name: "Primary",
       dependencies: [
-        "LibSQLProtocol", "PageStore", "EncryptedStorage", "EncryptionKeys", "COpenSSL",
+        "ServerAccess", "PrometheusText", "LibSQLProtocol", "PageStore", "EncryptedStorage", "EncryptionKeys",
+        "COpenSSL",
         .product(name: "AsyncAlgorithms", package: "swift-async-algorithms"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Hummingbird", package: "hummingbird"),
@@ -102,6 +120,27 @@ let package = Package(
         .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
         .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
         .product(name: "NIOWebSocket", package: "swift-nio"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      ],
+      swiftSettings: memorySafe),
+    .target(name: "HostelDomain", swiftSettings: memorySafe),
+    .target(
+      name: "HostelStore",
+      dependencies: [
+        "HostelDomain", "ReplicaSync", "LibSQLClient", "PageStore", "EncryptedStorage", "EncryptionKeys", "COpenSSL",
+      ],
+      swiftSettings: memorySafe),
+    .target(
+      name: "HostelService",
+      dependencies: [
+        "HostelStore", "HostelDomain", "ServerAccess", "PrometheusText", "ReplicaSync", "LibSQLClient",
+        "EncryptedStorage", "EncryptionKeys",
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "HummingbirdCore", package: "hummingbird"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ],
       swiftSettings: memorySafe),
@@ -126,15 +165,35 @@ let package = Package(
       name: "turso-sync",
       dependencies: [
         "CommandSupport", "WorkingCopy", "ReplicaSync", "LibSQLClient", "PageStore", "EncryptedStorage",
-        "EncryptionKeys",
+        "EncryptionKeys", "PrometheusText",
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
     .executableTarget(
+      name: "albergue-migration",
+      dependencies: [
+        "CommandSupport", "HostelMigrations", "Migrations", "LibSQLClient", "EncryptedStorage", "EncryptionKeys",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: strict),
+    .executableTarget(
       name: "albergue-primary",
       dependencies: [
-        "CommandSupport", "Primary", "PageStore", "EncryptedStorage", "EncryptionKeys",
+        "CommandSupport", "Primary", "ServerAccess", "PageStore", "EncryptedStorage", "EncryptionKeys",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: strict),
+    .executableTarget(
+      name: "albergue-service",
+      dependencies: [
+        "CommandSupport", "HostelService", "HostelStore", "HostelDomain", "ServerAccess", "ReplicaSync", "LibSQLClient",
+        "PageStore",
+        "EncryptedStorage", "EncryptionKeys",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -208,7 +267,8 @@ let package = Package(
     .testTarget(
       name: "PrimaryTests",
       dependencies: [
-        "Primary", "PageStore", "LibSQLClient", "LibSQLProtocol", "EncryptedStorage", "EncryptionKeys", "TestSupport",
+        "Primary", "ServerAccess", "PageStore", "LibSQLClient", "LibSQLProtocol", "EncryptedStorage", "EncryptionKeys",
+        "TestSupport",
         "albergue-crypt", "albergue-primary",
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Hummingbird", package: "hummingbird"),
@@ -228,6 +288,26 @@ let package = Package(
       exclude: ["Servers"],
       swiftSettings: strict),
     .testTarget(
+      name: "HostelDomainTests",
+      dependencies: ["HostelDomain", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "HostelStoreTests",
+      dependencies: [
+        "HostelStore", "HostelDomain", "ReplicaSync", "LibSQLClient", "LibSQLProtocol", "PageStore", "EncryptedStorage",
+        "EncryptionKeys", "TestSupport",
+        "albergue-primary",
+      ],
+      swiftSettings: strict),
+    .testTarget(
+      name: "HostelServiceTests",
+      dependencies: [
+        "HostelService", "HostelStore", "HostelDomain", "EncryptedStorage", "EncryptionKeys", "TestSupport",
+        "albergue-primary", "albergue-service",
+      ],
+      exclude: ["Clients"],
+      swiftSettings: strict),
+    .testTarget(
       name: "WorkingCopyTests",
       dependencies: [
         "WorkingCopy", "ReplicaSync", "LibSQLClient", "LibSQLProtocol", "PageStore", "EncryptedStorage",
@@ -235,6 +315,14 @@ let package = Package(
         "albergue-primary", "turso-sync",
       ],
       exclude: ["Servers"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "MigrationsTests",
+      dependencies: [
+        "HostelMigrations", "Migrations", "LibSQLClient", "LibSQLProtocol", "PageStore", "EncryptedStorage",
+        "EncryptionKeys", "CSQLCipher", "FaultInjection", "TestSupport",
+        "albergue-migration", "albergue-primary", "turso-sync",
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "VerificationTests",

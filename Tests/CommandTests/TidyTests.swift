@@ -26,6 +26,19 @@ struct TidyTests {
     #expect(found.isEmpty, "\(found)")
   }
 
+  /// SeaORM's programs stop at every row of this table that they do not know.
+  @Test func oneFileKnowsTheTableOfSeaORM() {
+    let files = Set(uses(/seaql_migrations/, in: SourceText.all).map { $0.prefix { $0 != ":" } })
+    #expect(files == ["Sources/Migrations/Tracker/Tracker.swift"])
+  }
+
+  /// Without a mount of page stores no migration can reach the image of a replica.
+  @Test func migrationsMountNoPageStores() {
+    let sources = SourceText.swift.filter { $0.key.contains("igration") }
+    #expect(sources.count > 20)
+    #expect(uses(/mountingPageStores|\.mounting\b/, in: sources).isEmpty)
+  }
+
   @Test func nothingTrapsWhereAnErrorCouldBeThrown() {
     let found = uses(/\btry!|\bfatalError\(|\bas!|\bunowned\(unsafe\)/)
     #expect(found.isEmpty, "\(found)")

@@ -203,7 +203,7 @@ extension HranaClient {
   }
 
   /// What a server says about a statement. It had no effect.
-  func failure(_ error: Hrana.ProtocolError, _ operation: String) -> RemoteError {
+  package func failure(_ error: Hrana.ProtocolError, _ operation: String) -> RemoteError {
     if error.code == Self.streamExpired { return expired(operation, nil, remote.text(error.message)) }
     if error.code == Self.transactionTimeout {
       return RemoteError(

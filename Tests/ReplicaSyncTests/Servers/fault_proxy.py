@@ -16,6 +16,7 @@ that fit pass, "times" is how often the fault is made (default: for ever). Fault
   "redirect": true                              to the other origin; the server is not asked
   "drop": "before" | "after" | "late"           the connection is closed without an answer; "after": the server has acted;
                                                 "late": it will act when it is told to
+  "kill": pid                                   with "drop": that process is killed before its connection is closed
   "cut": n                                      the connection is closed after n bytes of the body
   "shorten": n                                  the last n bytes of the body are missing, and the length says so
   "lengthen": n                                 the length says n bytes more than come
@@ -26,7 +27,9 @@ that fit pass, "times" is how often the fault is made (default: for ever). Fault
 """
 import http.client
 import json
+import os
 import random
+import signal
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -91,7 +94,9 @@ class Handler(BaseHTTPRequestHandler):
                     return data
         return self.rfile.read(int(self.headers.get("content-length", 0)))
 
-    def close(self):
+    def close(self, fault={}):
+        if "kill" in fault:
+            os.kill(fault["kill"], signal.SIGKILL)
         self.close_connection = True
 
     def answer(self, status, headers, body, length=None):
@@ -116,14 +121,14 @@ class Handler(BaseHTTPRequestHandler):
             target = "http://127.0.0.1:%d%s" % (other.server_address[1], self.path)
             return self.answer(307, [("location", target)], b"")
         if fault.get("drop") == "before":
-            return self.close()
+            return self.close(fault)
         passed_on = ("transfer-encoding", "connection", "content-length")
         sent = {name: value for name, value in self.headers.items() if name.lower() not in passed_on}
         sent["content-length"] = str(len(request))
         if fault.get("drop") == "late":
             with lock:
                 held.append((self.command, self.path, request, sent))
-            return self.close()
+            return self.close(fault)
         try:
             response, body = ask(self.command, self.path, request, sent)
             if "duplicate" in fault:
@@ -135,7 +140,7 @@ class Handler(BaseHTTPRequestHandler):
         if "delay" in fault:
             time.sleep(fault["delay"])
         if fault.get("drop") == "after":
-            return self.close()
+            return self.close(fault)
         headers = response.getheaders()
         if "cut" in fault:
             return self.answer(response.status, headers, body[: fault["cut"]], len(body) + 1)

@@ -1,0 +1,98 @@
+import ArgumentParser
+import CommandSupport
+import Migrations
+
+struct UpCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "up", abstract: "Apply pending migrations. The default.")
+
+  @Option(name: [.customShort("n"), .customLong("num")], help: "At most so many; all without it.")
+  var count: Int?
+
+  @OptionGroup var destruction: DestructionOptions
+  @OptionGroup var database: DatabaseOptions
+
+  func validate() throws { try Count.validate(count) }
+
+  func run() async throws {
+    let applied = try await database.run(isChanging: true, allowsDestruction: destruction.allowDestructive) {
+      try await $0.up(count)
+    }
+    if database.json { try JSONOutput.print(["applied": applied]) }
+  }
+}
+
+struct DownCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "down", abstract: "Take applied migrations back, the latest first.")
+
+  @Option(name: [.customShort("n"), .customLong("num")], help: "How many.")
+  var count = 1
+
+  @OptionGroup var destruction: DestructionOptions
+  @OptionGroup var database: DatabaseOptions
+
+  func validate() throws { try Count.validate(count) }
+
+  func run() async throws {
+    let rolledBack = try await database.run(isChanging: true, allowsDestruction: destruction.allowDestructive) {
+      try await $0.down(count)
+    }
+    if database.json { try JSONOutput.print(["rolledBack": rolledBack]) }
+  }
+}
+
+struct FreshCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "fresh", abstract: "Drop every table and view, then apply all migrations.")
+
+  @OptionGroup var destruction: DestructionOptions
+  @OptionGroup var database: DatabaseOptions
+
+  func run() async throws {
+    try await AllMigrations.run(database, destruction) { try await $0.fresh() }
+  }
+}
+
+struct RefreshCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "refresh", abstract: "Take all applied migrations back, then apply all.")
+
+  @OptionGroup var destruction: DestructionOptions
+  @OptionGroup var database: DatabaseOptions
+
+  func run() async throws {
+    try await AllMigrations.run(database, destruction) { try await $0.refresh() }
+  }
+}
+
+struct ResetCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "reset", abstract: "Take all applied migrations back, and drop the table that records them.")
+
+  @OptionGroup var destruction: DestructionOptions
+  @OptionGroup var database: DatabaseOptions
+
+  func run() async throws {
+    try await AllMigrations.run(database, destruction, "rolledBack") { try await $0.reset() }
+  }
+}
+
+/// Commands that have to do with every migration.
+private enum AllMigrations {
+  /// - Parameter name: of the versions in the JSON object.
+  static func run(
+    _ database: DatabaseOptions, _ destruction: DestructionOptions, _ name: String = "applied",
+    _ body: @escaping @Sendable (Migrator) async throws -> [String]
+  ) async throws {
+    let versions = try await database.run(
+      isChanging: true, allowsDestruction: destruction.allowDestructive, body)
+    if database.json { try JSONOutput.print([name: versions]) }
+  }
+}
+
+private enum Count {
+  static func validate(_ count: Int?) throws {
+    if let count, count < 0 { throw ValidationError("-n must not be negative") }
+  }
+}
