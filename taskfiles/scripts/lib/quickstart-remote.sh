@@ -19,6 +19,7 @@ begin_in_background() {
   begun=$1 pattern=$2
   shift 2
   show "$@"
+  : >"$begun.out"
   "$@" >"$begun.out" 2>&1 </dev/null &
   process=$!
   eval "$begun=\$process"
