@@ -5,7 +5,12 @@ import Migrations
 
 struct GenerateCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "generate", abstract: "Make the folder of a new migration, with two scripts to fill in.")
+    commandName: "generate", abstract: "Make the folder of a new migration, with two scripts to fill in.",
+    discussion: """
+      Examples:
+        albergue-migration generate add_second_phone
+        albergue-migration generate --migration-dir db/migrations add_second_phone
+      """)
 
   @Argument(help: "What it is about: letters, digits, _ and spaces.")
   var name: String

@@ -4,7 +4,11 @@ import Migrations
 
 struct PlanCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "plan", abstract: "Print the SQL that up, or down, would run. Changes nothing.")
+    commandName: "plan", abstract: "Print the SQL that up, or down, would run. Changes nothing.",
+    discussion: """
+      Examples:
+        albergue-migration plan -u sqlite://hostel.db --keyring keys
+      """)
 
   @Option(name: [.customShort("n"), .customLong("num")], help: "At most so many; all without it.")
   var count: Int?

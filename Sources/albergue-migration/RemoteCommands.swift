@@ -11,6 +11,9 @@ struct MigrateRemoteCommand: AsyncParsableCommand {
       Makes the tables and indexes that are missing, records the ten migrations for SeaORM and the baseline in \
       _albergue_migrations. Destroys nothing: a table that is there with another shape is an error, and nothing is \
       changed. A run that was interrupted is continued by the next one; one that finds nothing to do writes nothing.
+
+      Examples:
+        TURSO_AUTH_TOKEN_FILE=token albergue-migration migrate-remote -u libsql://hostel.example
       """)
 
   @OptionGroup var remote: RemoteOptions
@@ -59,7 +62,12 @@ struct StatusRemoteCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "status-remote",
     abstract: "Say whether the baseline is applied at a remote. Changes nothing.",
-    discussion: "Prints one line: the baseline's name, a TAB, and Applied or Pending.")
+    discussion: """
+      Prints one line: the baseline's name, a TAB, and Applied or Pending.
+
+      Examples:
+        TURSO_AUTH_TOKEN_FILE=token albergue-migration status-remote --check -u libsql://hostel.example
+      """)
 
   @Flag(help: "End with 1 unless the baseline and all ten migrations are recorded, and the tables are what they make.")
   var check = false
