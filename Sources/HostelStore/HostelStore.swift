@@ -25,17 +25,16 @@ package struct HostelStore: Sendable {
   ///
   /// - Throws: ``StoreError`` `.schema` when the hostel's own tables are not there.
   package func missingMigrations() async throws -> [String] {
-    let applied: Set<String>
-    do {
-      applied = try await database.read { session in
-        Set(try session.query("SELECT version FROM seaql_migrations") { $0[0].text ?? "" })
-      }.value
-    } catch let error as EncryptedStorageError where error.code == .statement {
-      throw StoreError(.schema, "the database has no migrations", hint: "apply the hostel's ten migrations first")
-    }
-    guard applied.contains(ServiceMigrations.foundation) else {
+    let (tables, applied) = try await database.read { session in
+      let tables = Set(try session.query("SELECT name FROM sqlite_schema WHERE type = 'table'") { $0[0].text ?? "" })
+      guard tables.contains(ServiceMigrations.tracker) else { return (tables, Set<String>()) }
+      let versions = try session.query("SELECT version FROM \(ServiceMigrations.tracker)") { $0[0].text ?? "" }
+      return (tables, Set(versions))
+    }.value
+    guard tables.isSuperset(of: ServiceMigrations.foundation) else {
       throw StoreError(
-        .schema, "the hostel's own migrations are not complete", hint: "apply the hostel's ten migrations first")
+        .schema, "the database does not have the hostel's tables",
+        hint: "apply the hostel's ten migrations first: albergue-migration up")
     }
     return ServiceMigrations.all.map(\.name).filter { !applied.contains($0) }
   }
@@ -46,9 +45,10 @@ package struct HostelStore: Sendable {
   package func migrate() async throws -> [String] {
     let missing = try await missingMigrations()
     for migration in ServiceMigrations.all where missing.contains(migration.name) {
-      let record = "INSERT INTO seaql_migrations (version, applied_at) VALUES ('\(migration.name)', unixepoch())"
+      let record =
+        "INSERT INTO \(ServiceMigrations.tracker) (version, applied_at) VALUES ('\(migration.name)', unixepoch())"
       // The record comes first: of two that migrate at once, the second fails at it and changes nothing.
-      try await database.run([record] + migration.statements)
+      try await database.run([ServiceMigrations.trackerDefinition, record] + migration.statements)
     }
     return missing
   }

@@ -1,12 +1,23 @@
 /// What the service needs beyond the hostel's ten migrations: each is one transaction, in this order.
+///
+/// They are recorded in a table of their own, of the same form as SeaORM's. In SeaORM's own table they would stop every other
+/// migrator of the hostel, which refuses to go on when something is applied whose file it does not have.
 package enum ServiceMigrations {
   package struct Migration: Sendable {
     package let name: String
     package let statements: [String]
   }
 
-  /// The last of the ten that have to be there before.
-  package static let foundation = "m20260111_000010_seed_synthetic_data"
+  /// The table that says which of them are applied.
+  package static let tracker = "albergue_service_migrations"
+  static let trackerDefinition =
+    #"CREATE TABLE IF NOT EXISTS "\#(tracker)" ( "version" varchar NOT NULL PRIMARY KEY, "applied_at" integer NOT NULL )"#
+
+  /// The tables that the hostel's ten migrations make, and that have to be there before.
+  static let foundation: Set<String> = [
+    "users", "pilgrims", "beds", "bookings", "payments", "pricing", "government_submissions", "notifications",
+    "audit_log",
+  ]
 
   package static let all: [Migration] = [
     Migration(
