@@ -90,6 +90,7 @@ let package = Package(
       name: "ReplicaSync",
       dependencies: ["LibSQLClient", "LibSQLProtocol", "PageStore", "EncryptedStorage", "EncryptionKeys"],
       swiftSettings: memorySafe),
+    .target(name: "PrometheusText", swiftSettings: strict),
     .target(
       name: "Migrations",
       dependencies: ["LibSQLClient", "LibSQLProtocol", "EncryptedStorage", "EncryptionKeys", "COpenSSL"],
@@ -100,7 +101,7 @@ let package = Package(
     .target(
       name: "Primary",
       dependencies: [
-        "LibSQLProtocol", "PageStore", "EncryptedStorage", "EncryptionKeys", "COpenSSL",
+        "PrometheusText", "LibSQLProtocol", "PageStore", "EncryptedStorage", "EncryptionKeys", "COpenSSL",
         .product(name: "AsyncAlgorithms", package: "swift-async-algorithms"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Hummingbird", package: "hummingbird"),
@@ -135,7 +136,10 @@ let package = Package(
       name: "turso-sync",
       dependencies: [
         "CommandSupport", "WorkingCopy", "ReplicaSync", "LibSQLClient", "PageStore", "EncryptedStorage",
-        "EncryptionKeys",
+        "EncryptionKeys", "PrometheusText",
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],

@@ -8,7 +8,7 @@ public enum CipherProfile: String, Sendable, CaseIterable {
   /// SQLCipher 4 with HMAC-SHA256: faster with SHA-NI, 32 more usable bytes per page.
   case sqlcipher4SHA256 = "sqlcipher4-sha256"
 
-  /// Reads a profile by its name, exactly as in ``rawValue``.
+  /// Reads a profile by its name, exactly as in `rawValue`.
   ///
   /// - Throws: ``KeyError`` `.usage` for an unknown name, which is not repeated: a key in the wrong place would show.
   public init(parsing name: String) throws(KeyError) {

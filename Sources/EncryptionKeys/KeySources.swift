@@ -103,7 +103,7 @@ public enum KeySources {
 
   /// Credentials are mounted for a service as a whole, so the file decides, not the variable.
   private static func credentialExists() throws(KeyError) -> Bool {
-    guard let path = SingleKeySource.credentialPath(credentialName) else { return false }
+    guard let path = CredentialsDirectory.path(of: credentialName) else { return false }
     do {
       _ = try retrying { unsafe access(path, F_OK) }
       return true

@@ -9,8 +9,10 @@ struct SecretFile: Sendable {
   /// What the file is, for messages: `key file`, `keyring`.
   let kind: String
   let path: String
-  /// Permission bits that must not be set.
-  var refusedPermissions: mode_t = 0o077
+
+  /// Permission bits that must not be set. systemd grants a service access to its credentials by an access control list,
+  /// whose mask shows as a permission of the group (0440).
+  private var refusedPermissions: mode_t { CredentialsDirectory.holds(path) ? 0o037 : 0o077 }
 
   /// `key file /run/key`, as messages name it.
   var subject: String { "\(kind) \(path)" }

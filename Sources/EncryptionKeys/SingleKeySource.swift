@@ -17,13 +17,6 @@ enum SingleKeySource: Sendable {
     return try text.withSpan { (bytes) throws(KeyError) in try KeyMaterial(id: id, parsing: bytes, at: place) }
   }
 
-  /// Path of the systemd credential `name`, or nil where there are no credentials.
-  static func credentialPath(_ name: String) -> String? {
-    EnvironmentVariable(name: credentialsDirectory).value.map { "\($0)/\(name)" }
-  }
-
-  private static let credentialsDirectory = "CREDENTIALS_DIRECTORY"
-
   private var place: String {
     switch self {
     case .environment(let name): "environment variable \(name)"
@@ -47,12 +40,10 @@ enum SingleKeySource: Sendable {
     case .file(let path):
       return try SecretFile(kind: "key file", path: path).contents(options: options).removingTrailingLineBreak()
     case .credential(let name):
-      guard let path = Self.credentialPath(name) else {
-        throw KeyError(.missing, "credential \(name): $\(Self.credentialsDirectory) is not set")
+      guard let path = CredentialsDirectory.path(of: name) else {
+        throw KeyError(.missing, "credential \(name): $\(CredentialsDirectory.variableName) is not set")
       }
-      // systemd grants a service access by an ACL, whose mask shows as a group permission (0440).
-      return try SecretFile(kind: "credential", path: path, refusedPermissions: 0o037)
-        .contents(options: options).removingTrailingLineBreak()
+      return try SecretFile(kind: "credential", path: path).contents(options: options).removingTrailingLineBreak()
     case .command(let command):
       return try command.output(at: place, withholding: withheld, options: options)
     }

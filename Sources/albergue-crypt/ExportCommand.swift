@@ -7,7 +7,13 @@ import PageStore
 struct ExportCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "export", abstract: "Copy an encrypted database into a new file under another key, or in plaintext.",
-    discussion: "Of a page store, the database inside is copied.")
+    discussion: """
+      Of a page store, the database inside is copied.
+
+      Examples:
+        albergue-crypt export --keyring keys --dest-key-file other.key hostel.db copy.db
+        albergue-crypt export --keyring keys --plaintext --yes-write-plaintext hostel.db plain.db
+      """)
 
   @Argument(help: "The encrypted database, or the page store.", completion: .file())
   var file: String

@@ -11,6 +11,10 @@ struct ImportCommand: AsyncParsableCommand {
     discussion: """
       The source is verified first and only read. DEST is complete and equal to it, or not there. Of a page store, the \
       database inside is copied.
+
+      Examples:
+        albergue-crypt import --keyring keys plain.db hostel.db
+        albergue-crypt import --source-key-file old.key --keyring keys old.db hostel.db
       """)
 
   @Argument(help: "Plaintext SQLite or SQLCipher (3 or 4) database, or a page store.", completion: .file())

@@ -7,7 +7,12 @@ import PageStore
 struct InitCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "init",
-    abstract: "Make a new, empty encrypted database, or the page store of a replica. An existing file is refused.")
+    abstract: "Make a new, empty encrypted database, or the page store of a replica. An existing file is refused.",
+    discussion: """
+      Examples:
+        albergue-crypt init --keyring keys hostel.db
+        albergue-crypt init --replica --keyring keys replica.db
+      """)
 
   @Argument(help: "The file to make.", completion: .file())
   var file: String

@@ -5,7 +5,12 @@ import Logging
 
 struct KeygenCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "keygen", abstract: "Make a new key: to standard output, or into a keyring as its active key.")
+    commandName: "keygen", abstract: "Make a new key: to standard output, or into a keyring as its active key.",
+    discussion: """
+      Examples:
+        albergue-crypt keygen --keyring keys
+        (umask 077 && albergue-crypt keygen > export.key)
+      """)
 
   @Option(help: "Keyring to append the key to; made with mode 600 when it is not there.")
   var keyring: String?

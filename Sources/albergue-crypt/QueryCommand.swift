@@ -6,7 +6,12 @@ import PageStore
 struct QueryCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "query",
-    abstract: "Run one SQL statement on an encrypted database, or on the database inside a page store.")
+    abstract: "Run one SQL statement on an encrypted database, or on the database inside a page store.",
+    discussion: """
+      Examples:
+        albergue-crypt query --keyring keys hostel.db "SELECT status, count(*) FROM bookings GROUP BY status"
+        albergue-crypt query --keyring keys --format csv hostel.db "SELECT * FROM beds" > beds.csv
+      """)
 
   enum Format: String, ExpressibleByArgument, CaseIterable { case table, csv, json }
 

@@ -10,6 +10,10 @@ struct RecoverCommand: AsyncParsableCommand {
     discussion: """
       Only authentic pages are used. Rows that belong to no table with certainty go to the table lost_and_found. Stop the \
       programs that use FILE first; it is only read. Exit code 1 when something is lost.
+
+      Examples:
+        albergue-crypt recover --keyring keys damaged.db saved.db
+        albergue-crypt recover --keyring keys --old-key-file old.key --json damaged.db saved.db
       """)
 
   @Argument(help: "The damaged file.", completion: .file())

@@ -12,6 +12,10 @@ struct RekeyCommand: AsyncParsableCommand {
       Without --to-key-id and --new-key-file, the keyring's active key is the new one. Killed at any point, the file is \
       whole under the old or the new key; running the same command again finishes the work. Refused (75) while any other \
       process has the file open.
+
+      Examples:
+        albergue-crypt keygen --keyring keys && albergue-crypt rekey --keyring keys hostel.db
+        albergue-crypt rekey --key-file old.key --new-key-file new.key hostel.db
       """)
 
   @Argument(help: "Files to rotate.", completion: .file())

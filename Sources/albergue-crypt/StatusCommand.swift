@@ -6,7 +6,12 @@ import PageStore
 
 struct StatusCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "status", abstract: "Say what files are, without writing anything. Works without a key, too.")
+    commandName: "status", abstract: "Say what files are, without writing anything. Works without a key, too.",
+    discussion: """
+      Examples:
+        albergue-crypt status hostel.db
+        albergue-crypt status --keyring keys --json *.db
+      """)
 
   @Argument(help: "Files to look at.", completion: .file())
   var files: [String]

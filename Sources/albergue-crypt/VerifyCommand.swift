@@ -16,6 +16,11 @@ struct VerifyCommand: AsyncParsableCommand {
 
       With --remote a replica is also compared with its remote, page by page, which reads the whole remote once; \
       nothing is stored. TURSO_AUTH_TOKEN, TURSO_AUTH_TOKEN_FILE or TURSO_AUTH_TOKEN_COMMAND give the token.
+
+      Examples:
+        albergue-crypt verify --keyring keys hostel.db
+        albergue-crypt verify --quick --json --keyring keys *.db
+        albergue-crypt verify --remote --url libsql://hostel.example --keyring keys replica.db
       """)
 
   @Argument(help: "Files to verify.", completion: .file())

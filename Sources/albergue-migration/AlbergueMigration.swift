@@ -30,5 +30,9 @@ struct AlbergueMigration: AsyncParsableCommand {
 
 @main
 enum Main {
-  static func main() async { await Program.main(AlbergueMigration.self) }
+  static func main() async {
+    let commands = AlbergueMigration.configuration.subcommands.compactMap { $0.configuration.commandName }
+    let arguments = ArgumentOrder.commandFirst(Array(CommandLine.arguments.dropFirst()), commands: Set(commands))
+    await Program.main(AlbergueMigration.self, arguments: arguments)
+  }
 }

@@ -11,6 +11,9 @@ struct NewHistoryCommand: AsyncParsableCommand {
     discussion: """
       A replica that has pulled what the backup lacks would otherwise take the store for the one that it knows, once that has \
       been written to again. Stop the server before.
+
+      Example:
+        albergue-primary new-history --keyring keys --store primary.db
       """)
 
   @Option(help: "The file of the store.", completion: .file())

@@ -9,7 +9,12 @@ import Primary
 struct ServeCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "serve",
-    abstract: "Serve a page store until SIGTERM or Ctrl-C; make the store if there is none.")
+    abstract: "Serve a page store until SIGTERM or Ctrl-C; make the store if there is none.",
+    discussion: """
+      Examples:
+        albergue-primary serve --keyring keys --store primary.db
+        albergue-primary serve --keyring keys --store primary.db --auth-jwt-key-file public.pem --listen 127.0.0.1:9000
+      """)
 
   @Option(help: "The file of the store.", completion: .file())
   var store: String

@@ -5,7 +5,12 @@ import WorkingCopy
 
 struct PullCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "pull", abstract: "Bring the replica to where the remote is, once; make it if there is none.")
+    commandName: "pull", abstract: "Bring the replica to where the remote is, once; make it if there is none.",
+    discussion: """
+      Examples:
+        turso-sync pull --url libsql://hostel.example --replica hostel.db --keyring keys
+        turso-sync pull --json        (with everything else in the environment)
+      """)
 
   @Flag(help: "Pull the whole image anew, also if the replica is a copy of another remote.")
   var replace = false

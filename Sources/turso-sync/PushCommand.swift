@@ -11,6 +11,10 @@ struct PushCommand: AsyncParsableCommand {
     discussion: """
       Rows that were changed on both sides are listed, and nothing is sent, unless one side is chosen. Nobody may have the \
       file open.
+
+      Examples:
+        DB_MODE=seaorm_sqlite turso-sync push --replica work.db --keyring keys
+        DB_MODE=seaorm_sqlite turso-sync push --theirs --json
       """)
 
   @Flag(help: "Rows that were changed on both sides become what they are in the working copy.")

@@ -6,7 +6,12 @@ import WorkingCopy
 
 struct StatusCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "status", abstract: "Say where the replica stands and how old it is, without asking the remote.")
+    commandName: "status", abstract: "Say where the replica stands and how old it is, without asking the remote.",
+    discussion: """
+      Examples:
+        turso-sync status --replica hostel.db --keyring keys
+        turso-sync status --json | jq .lagSeconds
+      """)
 
   @Flag(help: "Print one JSON object.")
   var json = false

@@ -9,10 +9,19 @@ struct SyncCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "sync",
     abstract: "Keep the replica fresh until SIGTERM or Ctrl-C. With an interval of 0: once.",
-    discussion: "Works without the network, too: it goes on trying, and says how old the replica is.")
+    discussion: """
+      Works without the network, too: it goes on trying, and says how old the replica is.
+
+      Examples:
+        turso-sync --url libsql://hostel.example --replica hostel.db --keyring keys --interval-secs 15
+        turso-sync sync --json        (with everything else in the environment)
+      """)
 
   @Option(help: "Seconds between two syncs. Wins over TURSO_SYNC_INTERVAL_SECS; default 60.")
   var intervalSecs: String?
+
+  @Option(help: "HOST:PORT at which /metrics is served, for Prometheus. Best on loopback: there is no token.")
+  var metricsListen: String?
 
   @Flag(help: "Print a JSON object for each sync.")
   var json = false
@@ -32,13 +41,21 @@ struct SyncCommand: AsyncParsableCommand {
     let bar = ProgressBar()
     let syncer = try await remote.openSyncer(settings, bar)
     let log = SyncLog(json: json, bar: bar)
-    log.begin(try await syncer.replicaStatus())
     let failure: (any Error)?
     do {
-      if settings.interval == .zero {
-        try await log.note(.success(syncer.sync()))
-      } else {
-        try await syncer.run(SyncSchedule(interval: settings.interval)) { log.note($0) }
+      let status = try await syncer.replicaStatus()
+      log.begin(status)
+      let metrics = SyncMetrics(status.state)
+      let interval = settings.interval
+      try await MetricsServer.serving(metrics, at: try metricsListen.map { try MetricsServer.Address($0) }) {
+        guard interval > .zero else {
+          log.note(.success(try await syncer.sync()))
+          return
+        }
+        try await syncer.run(SyncSchedule(interval: interval)) { result in
+          metrics.note(result)
+          log.note(result)
+        }
       }
       failure = nil
     } catch {

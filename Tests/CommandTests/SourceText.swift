@@ -7,7 +7,8 @@ enum SourceText {
     let names = FileManager.default.enumerator(atPath: Tool.project + "/Sources")
     var texts: [String: String] = [:]
     while let name = names?.nextObject() as? String {
-      guard [".swift", ".c", ".h"].contains(where: name.hasSuffix) else { continue }
+      // The code of tutorials belongs to programs that use the package.
+      guard [".swift", ".c", ".h"].contains(where: name.hasSuffix), !name.contains(".docc/") else { continue }
       let data = FileManager.default.contents(atPath: Tool.project + "/Sources/" + name) ?? Data()
       texts["Sources/" + name] = String(decoding: data, as: UTF8.self)
     }

@@ -150,6 +150,28 @@ struct KeySourcesTests {
     }
   }
 
+  @Test func aSecretFileThatIsACredentialMayBeReadableByItsGroupToo() async {
+    await #expect(processExitsWith: .success) {
+      let folder = try TemporaryFolder()
+      let line = "k1 2026-01-01 active sqlcipher4 raw:hex:\(Fixtures.hex)\n"
+      let keyring = try folder.write(line, to: "keyring", mode: 0o440)
+      let key = try folder.write(Fixtures.hex, to: "key", mode: 0o440)
+      let token = try folder.write("a.b.c", to: "token", mode: 0o440)
+      try setKeyEnvironment(["CREDENTIALS_DIRECTORY": folder.path, "TURSO_ENCRYPTION_KEYRING": keyring])
+      #expect(try KeySources.load().primary.id.name == "k1")
+      #expect(try KeySources.loadKeyFile(path: key).bytes() == Fixtures.bytes)
+      #expect(try SecretSource.file(token).read(kind: "token").bytes() == Array("a.b.c".utf8))
+      // The same files when they are no credentials, and a credential that everybody can read.
+      try setKeyEnvironment(["CREDENTIALS_DIRECTORY": folder.path + "/elsewhere"])
+      #expect(try keyError { _ = try KeySources.loadKeyFile(path: key) }.code == .permission)
+      try setKeyEnvironment(["CREDENTIALS_DIRECTORY": folder("..")])
+      #expect(try keyError { _ = try KeySources.loadKeyFile(path: key) }.code == .permission)
+      try setKeyEnvironment(["CREDENTIALS_DIRECTORY": folder.path])
+      let open = try folder.write(Fixtures.hex, to: "open", mode: 0o444)
+      #expect(try keyError { _ = try KeySources.loadKeyFile(path: open) }.code == .permission)
+    }
+  }
+
   @Test func aKeyringReadsVariablesAndCredentials() async {
     await #expect(processExitsWith: .success) {
       let folder = try TemporaryFolder()

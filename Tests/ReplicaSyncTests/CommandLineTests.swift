@@ -126,6 +126,55 @@ struct CommandLineTests {
     try await hostel.expectEqual()
   }
 
+  /// Scrapes until the metrics show what the lines have shown before.
+  @Test func metricsSayWhereTheReplicaStandsAndWhyTheNewestSyncFailed() async throws {
+    try await hostel.sequence("CREATE TABLE t (a)")
+    let running = try RunningSync(
+      ["--interval-secs", "0.05", "--metrics-listen", "127.0.0.1:0"],
+      environment: [
+        "TURSO_DATABASE_URL": hostel.server.url, "TURSO_REPLICA_PATH": hostel.path,
+        "TURSO_ENCRYPTION_KEY_FILE": hostel.serverFolder.file("replica.key"),
+      ], listensToErrors: true)
+    var url: String?
+    while url == nil {
+      url = try #require(running.line()).firstMatch(of: /http:[^ ]*metrics/).map { String($0.output) }
+    }
+    let page = try #require(url)
+    let address = try hostel.server.url
+    func scrape(until condition: ([String: Double]) -> Bool) throws -> [String: Double] {
+      let script = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1]).read().decode())"
+      while true {
+        _ = try #require(running.line())
+        let text = try Subprocess.run("python3", ["-c", script, page]).output
+        #expect(!text.contains(address) && !text.contains(hostel.path))
+        var samples: [String: Double] = [:]
+        for line in text.split(separator: "\n") where !line.hasPrefix("#") {
+          let words = line.split(separator: " ")
+          samples[String(words[0])] = Double(words[1])
+        }
+        if condition(samples) { return samples }
+      }
+    }
+    let first = try scrape { $0[#"turso_sync_syncs_total{kind="bootstrapped"}"#] == 1 }
+    #expect(first["turso_sync_image_pages"] == 2)
+    #expect((first["turso_sync_pages_total"] ?? 0) >= 2)
+    #expect(first["turso_sync_failures_in_a_row"] == 0)
+    #expect((first["turso_sync_lag_seconds"] ?? 99) < 60)
+    try await hostel.run(["INSERT INTO t VALUES (1)"])
+    let second = try scrape { $0[#"turso_sync_syncs_total{kind="changed"}"#] == 1 }
+    #expect(try #require(second["turso_sync_position"]) > first["turso_sync_position"] ?? .infinity)
+    try hostel.stop()
+    let third = try scrape { ($0["turso_sync_failures_in_a_row"] ?? 0) > 0 }
+    #expect(third[#"turso_sync_last_failure{code="unreachable"}"#] == 1, "\(third.keys.sorted())")
+    running.send(SIGTERM)
+    #expect(running.finish() == 0)
+  }
+
+  @Test func metricsThatCannotBeServedAreAnError() throws {
+    #expect(try run("--metrics-listen", "9187").status == 64)
+    #expect(try run("--metrics-listen", "127.0.0.1:\(hostel.server.port)").status == 69)
+  }
+
   @Test func statusOfNoReplica() throws { #expect(try run("status").status == 66) }
 
   /// Waits for lines of the program, and for nothing else.

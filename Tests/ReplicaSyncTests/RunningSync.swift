@@ -7,20 +7,26 @@ final class RunningSync: Sendable {
   private let output: Pipe
   private let rest = Locked(Data())
 
-  init(_ arguments: [String], environment: [String: String]) throws {
+  /// - Parameter listensToErrors: `line()` gives lines of standard error instead of standard output.
+  init(_ arguments: [String], environment: [String: String], listensToErrors: Bool = false) throws {
     process.executableURL = URL(fileURLWithPath: Executables.path("turso-sync"))
     process.arguments = arguments
     var variables = environment
     for name in ["PATH", "LD_LIBRARY_PATH"] { variables[name] = ProcessInfo.processInfo.environment[name] }
     process.environment = variables
     process.setInput(FileHandle.nullDevice)
-    process.setErrors(FileHandle.nullDevice)
     output = Pipe()
-    process.setOutput(output)
+    if listensToErrors {
+      process.setOutput(FileHandle.nullDevice)
+      process.setErrors(output)
+    } else {
+      process.setErrors(FileHandle.nullDevice)
+      process.setOutput(output)
+    }
     try process.run()
   }
 
-  /// The next line of standard output; nil when the program has ended.
+  /// The next line; nil when the program has ended.
   func line() -> String? {
     while true {
       let found = rest.withLock { data -> String? in

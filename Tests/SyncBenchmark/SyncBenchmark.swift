@@ -21,8 +21,9 @@ struct SyncBenchmark {
     guard arguments.count == 4 else { return print("usage: sync-benchmark REPLICA URL 64-HEX-DIGITS") }
     let key = try Array(arguments[3].utf8).withUnsafeBytes { try KeyMaterial(id: KeyID("benchmark"), parsing: $0) }
     var configuration = ConnectionFactory.Configuration.mountingPageStores
-    configuration.cacheKibibytes = 64 << 10
     let factory = ConnectionFactory(key: key, configuration: configuration)
+    configuration.cacheKibibytes = PlainReader.cacheKibibytes
+    let readers = ConnectionFactory(key: key, configuration: configuration)
     let url = try RemoteURL(arguments[2])
     let syncer = Syncer(
       ReplicaSettings(path: arguments[1], url: url), remote: Remote(url, tokens: .none, transport: try Transport()),
@@ -34,8 +35,8 @@ struct SyncBenchmark {
         let start = ContinuousClock.now
         _ = try await syncer.sync()
         say("\((ContinuousClock.now - start) / .seconds(1))")
-      case "points": try compare(words, arguments[1], factory) { try $0.points(Int(words[2]) ?? 1) }
-      case "scan": try compare(words, arguments[1], factory) { try $0.scan() }
+      case "points": try compare(words, arguments[1], readers) { try $0.points(Int(words[2]) ?? 1) }
+      case "scan": try compare(words, arguments[1], readers) { try $0.scan() }
       default: say("unknown: \(line)")
       }
     }
@@ -104,13 +105,16 @@ extension Session: Reader {
 ///
 /// Unsafe code: owns one handle until `close`; for measuring only.
 private final class PlainReader: Reader {
+  /// Of both.
+  static let cacheKibibytes = 64 << 10
+
   private var database: OpaquePointer?
 
   struct Failure: Error { let result: Int32 }
 
   init(_ path: String) throws {
     try check(sqlite3_open_v2(path, &database, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nil))
-    try check(sqlite3_exec(database, "PRAGMA cache_size=-65536; PRAGMA query_only=1", nil, nil, nil))
+    try check(sqlite3_exec(database, "PRAGMA cache_size=-\(Self.cacheKibibytes); PRAGMA query_only=1", nil, nil, nil))
   }
 
   func close() {

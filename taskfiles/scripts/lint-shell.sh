@@ -3,7 +3,7 @@
 set -eu
 cd "$(dirname -- "$0")/../.."
 
-set -- taskw .ci/run taskfiles/scripts/*.sh taskfiles/scripts/lib/*.sh Tests/Frame/*.sh
+set -- taskw .ci/run taskfiles/scripts/*.sh taskfiles/scripts/lib/*.sh taskfiles/scripts/turso/*.sh Tests/Frame/*.sh
 for script; do
   sh -n "$script"
 done

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Shows albergue-crypt on a database, from a new key to a rotated one, each step with its command and its time.
+# Shows what the project does, each step with its command and its time: a database encrypted, proved and moved to a new
+# key; then a remote, its migrations, an encrypted replica of it, periodic sync, and a working copy that is pushed.
 #
 #   quickstart.sh [FILE]      (run by ./taskw quickstart [-- FILE])
 #
@@ -52,12 +53,14 @@ erase() {
     shred -n 1 -u -- "$secret" 2>/dev/null || rm -f -- "$secret"
   done
 }
-server=''
+server='' syncer=''
 clean_up() {
   trap '' HUP INT TERM
-  [ -z "$server" ] || kill -KILL "$server" 2>/dev/null || true
+  for process in $syncer $server; do
+    kill -KILL "$process" 2>/dev/null || true
+  done
   cd /
-  erase "$work"/hostel-plain.db* "$work"/keys "$work"/keys-before "$work"/other-keys
+  erase "$work"/hostel-plain.db* "$work"/keys "$work"/keys-before "$work"/keys-second "$work"/other-keys
   rm -rf -- "$work"
 }
 trap clean_up EXIT
@@ -99,7 +102,7 @@ step() {
   begin=$(now) code=0
   "$@" >output 2>&1 </dev/null || code=$?
   took=$(seconds $(($(now) - begin)))
-  sed 's/^/     /' output
+  awk '{ print "     " $0 }' output
   if [ "$code" -ne "$expected" ]; then
     fail 1 "step $number ended with exit code $code, expected $expected: $*" \
       "this should not happen: please report it with the output above"
@@ -127,7 +130,7 @@ single() { tail -n 1 | tr -d '\r"'; }
 
 encrypted=$(if [ -n "$given" ]; then echo encrypted.db; else echo hostel.db; fi)
 
-printf '%salbergue-crypt: a tour in a temporary folder, %s%s\n' "$bold" "$work" "$plain"
+printf '%sA tour in a temporary folder, %s%s\n' "$bold" "$work" "$plain"
 if [ -n "$given" ]; then
   source=$given
   printf 'The database is %s (%s bytes). It is only read.\n' "$given" "$(wc -c <"$given" | tr -d ' ')"
@@ -214,45 +217,7 @@ printf '     %s\n   %s(%s; the key went through stdin, never as an argument)%s\n
 [ "$rows_after" = "$rows_before" ] ||
   fail 1 "$rows_before rows before the rotation, $rows_after after it" "this should not happen: please report it"
 
-explain "A server for libSQL's clients, whose database is encrypted on disk too. It plays the remote here."
-show albergue-primary serve --store primary.db --keyring keys --listen 127.0.0.1:0
-albergue-primary serve --store primary.db --keyring keys --listen 127.0.0.1:0 >server.out 2>server.err </dev/null &
-server=$!
-# It says where it listens as soon as it does, or ends.
-until grep -q http server.out; do
-  kill -0 "$server" 2>/dev/null || { cat server.err >&2; fail 1 "the server did not start" "look at the message above"; }
-  sleep 0.05
-done
-sed 's/^/     /' server.out
-url=$(sed -n 's/.*\(http:[^,]*\),.*/\1/p' server.out)
-
-explain "Write to it, as any client of Turso or libSQL does: SQL in JSON over HTTP."
-step 0 curl -sS "$url/v2/pipeline" --data \
-  '{"requests":[{"type":"sequence","sql":"CREATE TABLE pilgrims (id INTEGER PRIMARY KEY, name TEXT); INSERT INTO pilgrims (name) VALUES ('"'Egeria'), ('Aymeric'"')"},{"type":"close"}]}'
-! grep -q '"type":"error"' output || fail 1 "the server refused the statements" "look at the answer above"
-
-explain "Pull an encrypted replica of it, and read it locally. Nothing of it is ever on the disk in clear."
-step 0 turso-sync pull --url "$url" --replica replica.db --keyring keys
-step 0 albergue-crypt query --keyring keys replica.db 'SELECT id, name FROM pilgrims'
-
-explain "Something new on the remote; a second pull brings only what changed."
-step 0 curl -sS "$url/v2/pipeline" --data \
-  '{"requests":[{"type":"execute","stmt":{"sql":"INSERT INTO pilgrims (name) VALUES (?)","args":[{"type":"text","value":"Hildegard"}]}},{"type":"close"}]}'
-step 0 turso-sync pull --url "$url" --replica replica.db --keyring keys
-step 0 albergue-crypt query --keyring keys --format csv replica.db 'SELECT count(*) FROM pilgrims'
-[ "$(single <output)" = 3 ] || fail 1 "the replica does not have what was written" "this should not happen: please report it"
-
-explain "The replica with another key: refused. Its status, and every page of it proved."
-step 77 turso-sync pull --url "$url" --replica replica.db --keyring other-keys
-step 0 albergue-crypt status --keyring keys replica.db
-step 0 albergue-crypt verify --keyring keys replica.db
-
-explain "Stop the server. It leaves one encrypted file."
-show kill -TERM "$server"
-kill -TERM "$server"
-wait "$server" || fail 1 "the server ended with exit code $?" "this should not happen: please report it"
-server=''
-step 0 albergue-crypt verify --keyring keys primary.db
+. "$scripts/lib/quickstart-remote.sh"
 
 printf '\n%sAll %d steps did what they should: %s rows before and after.%s The temporary folder is removed now.\n' \
   "$bold" "$number" "$rows_before" "$plain"

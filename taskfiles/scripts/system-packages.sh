@@ -1,11 +1,13 @@
 #!/bin/sh
 # Makes sure that the system packages are there. Quick (no apt run, no network) when nothing is missing.
 #
-#   system-packages.sh --for build|test|bench|taskw [--check] [--packages-only]
+#   system-packages.sh --for build|test|bench|taskw|bare [--check] [--packages-only]
 #
 #   --for build       libraries and pkg-config for `swift build`, git, and a Swift toolchain (only checked)
-#   --for test        the same, and what tests and quickstart use: sqlcipher command line, strace, binutils, python3 with venv
+#   --for test        the same, and what tests and quickstart use: sqlcipher command line, strace, binutils,
+#                     groff, openssl, systemd's programs, python3 with venv
 #   --for bench       what benchmarks use besides: wrk
+#   --for bare        what makes minimal systems: debootstrap
 #   --for taskw       python3 with venv only
 #   --check           report what is missing, install nothing
 #   --packages-only   do not look for a Swift toolchain (for root, whose PATH may lack it)
@@ -25,7 +27,7 @@ swift_needed=6.2
 backports_file=/etc/apt/sources.list.d/albergue-backports.sources
 
 usage() {
-  fail 64 "$1" "usage: system-packages.sh --for build|test|bench|taskw [--check] [--packages-only]"
+  fail 64 "$1" "usage: system-packages.sh --for build|test|bench|taskw|bare [--check] [--packages-only]"
 }
 
 purpose='' arguments='' check_only='' want_swift=yes
@@ -34,9 +36,9 @@ terminal=''
 while [ $# -gt 0 ]; do
   case $1 in
     --for)
-      [ $# -ge 2 ] || usage "--for needs build, test, bench or taskw"
+      [ $# -ge 2 ] || usage "--for needs build, test, bench, taskw or bare"
       case $2 in
-        build | test | bench | taskw) purpose="$purpose $2" arguments="$arguments --for $2" ;;
+        build | test | bench | taskw | bare) purpose="$purpose $2" arguments="$arguments --for $2" ;;
         *) usage "unknown purpose '$2' after --for" ;;
       esac
       shift
@@ -54,27 +56,36 @@ wants() { case " $purpose " in *" $1 "*) return 0 ;; *) return 1 ;; esac }
 sqlcipher_packages='' packages='' commands=''
 if wants build || wants test; then
   sqlcipher_packages="libsqlcipher-dev"
-  packages="libcurl4-openssl-dev libssl-dev ca-certificates"
+  # The last four are the Swift toolchain's own: it comes as an archive, and says what it lacks one library at a time.
+  packages="libcurl4-openssl-dev libssl-dev ca-certificates g++ libncurses6 libxml2 zlib1g-dev"
   commands="pkg-config git"
 else
   want_swift=''
 fi
 if wants test; then
   sqlcipher_packages="$sqlcipher_packages sqlcipher"
-  # strace and binutils (nm, readelf): what a process writes, and what it is linked with.
-  packages="$packages strace binutils curl"
+  # strace and binutils (nm, readelf): what a process writes, and what it is linked with. groff-base and systemd's
+  # programs read what we write for them.
+  packages="$packages strace binutils curl groff-base openssl"
 fi
+# Minimal systems in folders.
+if wants bare; then packages="$packages debootstrap debian-archive-keyring ca-certificates"; fi
 # A load over HTTP.
 if wants bench; then packages="$packages wrk"; fi
 if wants taskw; then packages="$packages ca-certificates"; fi
+
+# ask_swift: sets swift_version; status 1 if there is no answer.
+ask_swift() {
+  swift_says=$(swift --version 2>&1 </dev/null || true)
+  swift_version=$(printf '%s\n' "$swift_says" | sed -n 's/.*Swift version \([0-9][0-9.]*\).*/\1/p' | head -n 1)
+  [ -n "$swift_version" ]
+}
 
 check_swift() {
   command -v swift >/dev/null 2>&1 ||
     fail 69 "no Swift toolchain: 'swift' is not on PATH" \
       "install Swift $swift_needed or newer from swift.org/install/linux, then put its usr/bin on PATH"
-  swift_says=$(swift --version 2>&1 </dev/null || true)
-  swift_version=$(printf '%s\n' "$swift_says" | sed -n 's/.*Swift version \([0-9][0-9.]*\).*/\1/p' | head -n 1)
-  [ -n "$swift_version" ] ||
+  ask_swift ||
     fail 69 "'$(command -v swift)' is not a working Swift toolchain; it says: ${swift_says:-nothing}" \
       "install the packages the toolchain itself needs, or the toolchain anew (swift.org/install/linux lists both)"
   version_at_least "$swift_version" "$swift_needed" ||
@@ -104,6 +115,9 @@ look() {
   for command in $commands; do
     command -v "$command" >/dev/null 2>&1 || missing="$missing $command"
   done
+  if wants test; then
+    command -v systemd-analyze >/dev/null 2>&1 || missing="$missing systemd"
+  fi
   if wants test || wants taskw; then
     # Asked of Python itself: a Python from elsewhere needs no Debian package, Debian's needs python3-venv.
     python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3 python3-venv"
@@ -206,15 +220,25 @@ Debian 13 or newer, Ubuntu 25.10 or newer), or install libsqlcipher-dev and sqlc
   install_packages -t "$suite" $missing_sqlcipher
 }
 
-[ -z "$want_swift" ] || check_swift
+has_apt=''
+if command -v dpkg-query >/dev/null 2>&1 && command -v apt-get >/dev/null 2>&1; then has_apt=yes; fi
 
-if ! command -v dpkg-query >/dev/null 2>&1 || ! command -v apt-get >/dev/null 2>&1; then
-  fail 69 "this system has no dpkg and apt, so its packages cannot be checked or installed here" \
-    "Debian 12 or 13 or Ubuntu is expected. Elsewhere install by hand: SQLCipher $sqlcipher_needed or newer with headers, \
-libcurl and OpenSSL 3 with headers, pkg-config, git, the sqlcipher command line, strace, binutils, python3 with venv; then run swift build"
+# A toolchain that does not start may lack libraries that are installed below; then it is asked again.
+ask_again=''
+if [ -n "$want_swift" ]; then
+  if [ -n "$has_apt" ] && command -v swift >/dev/null 2>&1 && ! ask_swift; then ask_again=yes; else check_swift; fi
 fi
 
-look && exit 0
+if [ -z "$has_apt" ]; then
+  fail 69 "this system has no dpkg and apt, so its packages cannot be checked or installed here" \
+    "Debian 12 or 13 or Ubuntu is expected. Elsewhere install by hand: SQLCipher $sqlcipher_needed or newer with headers, \
+libcurl and OpenSSL 3 with headers, pkg-config, git, g++, the sqlcipher command line, strace, binutils, python3 with venv; then run swift build"
+fi
+
+if look; then
+  [ -z "$ask_again" ] || check_swift
+  exit 0
+fi
 [ -z "$check_only" ] ||
   fail 69 "system packages are missing or too old:$missing$missing_sqlcipher" "run ./taskw deps:judges (to build only: ./taskw deps:install)"
 
@@ -229,3 +253,4 @@ update
 
 look || fail 69 "still missing after the installation:$missing$missing_sqlcipher" \
   "see apt's messages above; 'apt-cache policy$missing$missing_sqlcipher' shows what apt would choose"
+[ -z "$ask_again" ] || check_swift

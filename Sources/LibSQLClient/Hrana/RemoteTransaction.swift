@@ -2,7 +2,7 @@ public import LibSQLProtocol
 
 /// A transaction on the remote, over several requests.
 ///
-/// The server ends it when it takes too long between requests, or as a whole; then ``execute(_:)`` and ``commit()`` throw,
+/// The server ends it when it takes too long between requests, or as a whole; then `execute` and ``commit()`` throw,
 /// and nothing has been done. Where the server speaks version 3, statements carry the condition that the transaction is
 /// still open: one that SQLite has rolled back cannot go on as single statements.
 public final class RemoteTransaction: Sendable {

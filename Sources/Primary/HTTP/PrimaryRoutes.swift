@@ -3,6 +3,7 @@ internal import HTTPTypes
 internal import Hummingbird
 internal import LibSQLProtocol
 internal import NIOCore
+internal import PrometheusText
 
 /// Every path of the server.
 struct PrimaryRoutes: Sendable {
@@ -18,7 +19,7 @@ struct PrimaryRoutes: Sendable {
     router.get("/version") { _, _ in Self.text("albergue-primary 0.1.0\n") }
     router.get("/metrics") { request, _ in
       _ = try await gate.admit(request.headers)
-      return Self.text(metrics.text(await gauges()), "text/plain; version=0.0.4")
+      return Self.text(metrics.text(await gauges()), MetricsPage.contentType)
     }
     HranaRoutes(gate: gate, limits: limits, metrics: metrics).add(to: router)
     ProxyRoutes(gate: gate, limits: limits, metrics: metrics).add(to: router)

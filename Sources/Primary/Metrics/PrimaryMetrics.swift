@@ -1,7 +1,7 @@
+internal import PrometheusText
 internal import Synchronization
 
-/// What the server has counted, in Prometheus' text format.
-/// Source: https://prometheus.io/docs/instrumenting/exposition_formats/
+/// What the server has counted.
 final class PrimaryMetrics: Sendable {
   private struct Key: Hashable, Comparable {
     let route: String
@@ -47,26 +47,21 @@ final class PrimaryMetrics: Sendable {
   /// - Parameter gauges: measured now: name, help, value.
   func text(_ gauges: [(name: String, help: String, value: Double)]) -> String {
     let state = state.withLock { $0 }
-    var text = ""
-    func metric(_ name: String, _ type: String, _ help: String, _ samples: [(labels: String, value: Double)]) {
-      text += "# HELP albergue_primary_\(name) \(help)\n# TYPE albergue_primary_\(name) \(type)\n"
-      for (labels, value) in samples {
-        let number = value == value.rounded() && abs(value) < 1e15 ? String(Int64(value)) : String(value)
-        text += "albergue_primary_\(name)\(labels.isEmpty ? "" : "{\(labels)}") \(number)\n"
-      }
-    }
+    var page = MetricsPage(prefix: "albergue_primary")
     let requests = state.requests.sorted { $0.key < $1.key }
-    func labels(_ key: Key) -> String { "route=\"\(key.route)\",status=\"\(key.status)\"" }
-    metric("requests_total", "counter", "Requests answered.", requests.map { (labels($0.key), Double($0.value.count)) })
-    metric(
-      "request_seconds_total", "counter", "Time until the head of the answer.",
-      requests.map { (labels($0.key), $0.value.seconds) })
-    metric(
-      "statement_errors_total", "counter", "Statements that failed, by code.",
-      state.errors.sorted { $0.key < $1.key }.map { ("code=\"\($0.key)\"", Double($0.value)) })
-    metric("websockets_total", "counter", "WebSockets opened.", [("", Double(state.sockets))])
-    metric("websockets", "gauge", "WebSockets open now.", [("", Double(state.openSockets))])
-    for gauge in gauges { metric(gauge.name, "gauge", gauge.help, [("", gauge.value)]) }
-    return text
+    func labels(_ key: Key) -> [(name: String, value: String)] { [("route", key.route), ("status", "\(key.status)")] }
+    page.add(
+      "requests_total", .counter, "Requests answered.",
+      requests.map { MetricsPage.Sample(Double($0.value.count), labels($0.key)) })
+    page.add(
+      "request_seconds_total", .counter, "Time until the head of the answer.",
+      requests.map { MetricsPage.Sample($0.value.seconds, labels($0.key)) })
+    page.add(
+      "statement_errors_total", .counter, "Statements that failed, by code.",
+      state.errors.sorted { $0.key < $1.key }.map { MetricsPage.Sample(Double($0.value), [("code", $0.key)]) })
+    page.add("websockets_total", .counter, "WebSockets opened.", Double(state.sockets))
+    page.add("websockets", .gauge, "WebSockets open now.", Double(state.openSockets))
+    for gauge in gauges { page.add(gauge.name, .gauge, gauge.help, gauge.value) }
+    return page.text
   }
 }

@@ -6,7 +6,7 @@ public enum WriteOutcome<Value: Sendable>: Sendable {
   case confirmed(Confirmation<Value>)
   /// It was not committed, and will not be: it can be tried again.
   case notCommitted(RemoteError)
-  /// Nobody knows yet. Ask again with ``Replica/resolve(_:)`` before anything is written a second time.
+  /// Nobody knows yet. Ask again with ``Replica/resolve(_:_:)`` before anything is written a second time.
   case unknown(WriteID, RemoteError)
 }
 

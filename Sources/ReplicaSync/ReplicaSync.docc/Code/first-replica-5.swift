@@ -1,0 +1,38 @@
+import EncryptedStorage
+import EncryptionKeys
+import LibSQLClient
+import PageStore
+import ReplicaSync
+
+func hostel() async throws {
+  let keys = try KeySources.load(KeySelection(keyringFile: "keys"))
+  let factory = try ConnectionFactory(keys: keys, configuration: .mountingPageStores)
+
+  let url = try RemoteURL("http://127.0.0.1:8080")
+  let remote = Remote(url, tokens: try .fromEnvironment(), transport: try Transport())
+  let settings = ReplicaSettings(path: "hostel.db", url: url)
+  let replica = try await Replica.open(settings, remote: remote, factory: factory)
+  try await replica.sync()
+
+  let names = try await replica.read { session in
+    try session.query("SELECT name FROM pilgrim ORDER BY id") { row in row[0].text ?? "" }
+  }
+  print(names)
+
+  switch try await replica.write([RemoteStatement("INSERT INTO pilgrim (name) VALUES (?)", ["Egeria"])]) {
+  case .confirmed(let confirmation):
+    print("committed as \(confirmation.id)")
+  case .notCommitted(let error):
+    print("not there, and never will be: \(error)")
+  case .unknown(let id, let cause):
+    // The remote is asked by the name that the write has left there. Until it has answered, nothing is written again.
+    print(await replica.resolve(id, cause))
+  }
+
+  let synchronising = Task {
+    try await replica.syncer.run(SyncSchedule(interval: .seconds(30)))
+  }
+  // Serve, until it is time to end.
+  synchronising.cancel()
+  await replica.close()
+}
