@@ -23,6 +23,7 @@ let package = Package(
     .executable(name: "albergue-crypt", targets: ["albergue-crypt"]),
     .executable(name: "albergue-migration", targets: ["albergue-migration"]),
     .executable(name: "albergue-primary", targets: ["albergue-primary"]),
+    .executable(name: "albergue-service", targets: ["albergue-service"]),
     .executable(name: "turso-sync", targets: ["turso-sync"]),
   ],
   dependencies: [
@@ -92,6 +93,12 @@ let package = Package(
       swiftSettings: memorySafe),
     .target(name: "PrometheusText", swiftSettings: strict),
     .target(
+      name: "ServerAccess",
+      dependencies: [
+        "LibSQLProtocol", "EncryptionKeys", "COpenSSL", .product(name: "NIOCore", package: "swift-nio"),
+      ],
+      swiftSettings: memorySafe),
+    .target(
       name: "Migrations",
       dependencies: ["LibSQLClient", "LibSQLProtocol", "EncryptedStorage", "EncryptionKeys", "COpenSSL"],
       swiftSettings: memorySafe),
@@ -101,7 +108,8 @@ let package = Package(
     .target(
       name: "Primary",
       dependencies: [
-        "PrometheusText", "LibSQLProtocol", "PageStore", "EncryptedStorage", "EncryptionKeys", "COpenSSL",
+        "ServerAccess", "PrometheusText", "LibSQLProtocol", "PageStore", "EncryptedStorage", "EncryptionKeys",
+        "COpenSSL",
         .product(name: "AsyncAlgorithms", package: "swift-async-algorithms"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Hummingbird", package: "hummingbird"),
@@ -112,6 +120,27 @@ let package = Package(
         .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
         .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
         .product(name: "NIOWebSocket", package: "swift-nio"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      ],
+      swiftSettings: memorySafe),
+    .target(name: "HostelDomain", swiftSettings: memorySafe),
+    .target(
+      name: "HostelStore",
+      dependencies: [
+        "HostelDomain", "ReplicaSync", "LibSQLClient", "PageStore", "EncryptedStorage", "EncryptionKeys", "COpenSSL",
+      ],
+      swiftSettings: memorySafe),
+    .target(
+      name: "HostelService",
+      dependencies: [
+        "HostelStore", "HostelDomain", "ServerAccess", "PrometheusText", "ReplicaSync", "LibSQLClient",
+        "EncryptedStorage", "EncryptionKeys",
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "HummingbirdCore", package: "hummingbird"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ],
       swiftSettings: memorySafe),
@@ -154,7 +183,17 @@ let package = Package(
     .executableTarget(
       name: "albergue-primary",
       dependencies: [
-        "CommandSupport", "Primary", "PageStore", "EncryptedStorage", "EncryptionKeys",
+        "CommandSupport", "Primary", "ServerAccess", "PageStore", "EncryptedStorage", "EncryptionKeys",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: strict),
+    .executableTarget(
+      name: "albergue-service",
+      dependencies: [
+        "CommandSupport", "HostelService", "HostelStore", "HostelDomain", "ServerAccess", "ReplicaSync", "LibSQLClient",
+        "PageStore",
+        "EncryptedStorage", "EncryptionKeys",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -189,6 +228,22 @@ let package = Package(
       dependencies: ["PageStore", "EncryptedStorage", "EncryptionKeys", "TestSupport"],
       path: "Tests/StoreWorkload",
       swiftSettings: strict),
+    .executableTarget(
+      name: "torture",
+      dependencies: [
+        "CSQLCipher", "EncryptedStorage", "EncryptionKeys", "FaultInjection", "LibSQLClient", "LibSQLProtocol",
+        "PageStore", "ReplicaSync", "TestSupport", "Verification",
+        "albergue-crypt", "albergue-primary", "turso-sync",
+      ],
+      path: "Tests/Torture",
+      exclude: ["power_cut.c"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "TortureTests",
+      dependencies: [
+        "torture", "EncryptedStorage", "EncryptionKeys", "FaultInjection", "LibSQLProtocol", "PageStore", "TestSupport",
+      ],
+      swiftSettings: strict),
     .testTarget(
       name: "EncryptionKeysTests",
       dependencies: ["EncryptionKeys", .product(name: "Logging", package: "swift-log")],
@@ -212,7 +267,8 @@ let package = Package(
     .testTarget(
       name: "PrimaryTests",
       dependencies: [
-        "Primary", "PageStore", "LibSQLClient", "LibSQLProtocol", "EncryptedStorage", "EncryptionKeys", "TestSupport",
+        "Primary", "ServerAccess", "PageStore", "LibSQLClient", "LibSQLProtocol", "EncryptedStorage", "EncryptionKeys",
+        "TestSupport",
         "albergue-crypt", "albergue-primary",
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Hummingbird", package: "hummingbird"),
@@ -230,6 +286,26 @@ let package = Package(
         "albergue-crypt", "albergue-primary", "turso-sync",
       ],
       exclude: ["Servers"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "HostelDomainTests",
+      dependencies: ["HostelDomain", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "HostelStoreTests",
+      dependencies: [
+        "HostelStore", "HostelDomain", "ReplicaSync", "LibSQLClient", "LibSQLProtocol", "PageStore", "EncryptedStorage",
+        "EncryptionKeys", "TestSupport",
+        "albergue-primary",
+      ],
+      swiftSettings: strict),
+    .testTarget(
+      name: "HostelServiceTests",
+      dependencies: [
+        "HostelService", "HostelStore", "HostelDomain", "EncryptedStorage", "EncryptionKeys", "TestSupport",
+        "albergue-primary", "albergue-service",
+      ],
+      exclude: ["Clients"],
       swiftSettings: strict),
     .testTarget(
       name: "WorkingCopyTests",

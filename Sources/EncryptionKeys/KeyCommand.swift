@@ -73,7 +73,7 @@ struct KeyCommand: Sendable {
   }
 
   private static let withheldPrefixes = [
-    "TURSO_ENCRYPTION_KEY", "TURSO_REMOTE_ENCRYPTION_KEY", "TURSO_AUTH_TOKEN",
+    "TURSO_ENCRYPTION_KEY", "TURSO_REMOTE_ENCRYPTION_KEY", "TURSO_AUTH_TOKEN", "PILGRIM_ENCRYPTION_KEY",
   ]
 
   private static func check(_ ending: ChildProcess.Ending, options: KeyLoadingOptions) throws(KeyError) {

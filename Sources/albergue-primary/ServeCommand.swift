@@ -5,6 +5,7 @@ import EncryptionKeys
 import Logging
 import PageStore
 import Primary
+import ServerAccess
 
 struct ServeCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(

@@ -180,7 +180,7 @@ class Links(TaskTestCase):
         for path in sorted((ROOT / "docs").rglob("*.md")):
             name = str(path.relative_to(ROOT / "docs"))
             if name != "README.md":
-                self.assertIn(f"]({name})", index)
+                self.assertTrue(f"]({name})" in index, f"docs/README.md has no link to {name}")
 
     def test_every_task_that_a_document_names_exists(self):
         result = self.run_program(ROOT / "taskw", "--list-all", "--json")

@@ -70,6 +70,18 @@ check "a go-task that is too old is not used" 69 "$(run_taskw 3.46.9 "$go_help" 
 check "Taskwarrior is not used, whatever its version" 69 "$(run_taskw 3.99.0 'Usage: task <command>' ./second build)"
 check "a failed installation leaves nothing in .tools" "" "$(ls -A "$repository/.tools")"
 
+# chromium.sh: a Chromium that is there is taken; one that cannot be installed is an error.
+mkdir -p "$scratch/no-chromium" "$scratch/a-chromium"
+for name in sh env dirname id; do ln -s "$(command -v "$name")" "$scratch/no-chromium/$name"; done
+printf '#!/bin/sh\nexit 100\n' >"$scratch/no-chromium/apt-get"
+printf '#!/bin/sh\nexit 1\n' >"$scratch/no-chromium/sudo"
+printf '#!/bin/sh\necho Chromium\n' >"$scratch/a-chromium/chromium"
+chmod +x "$scratch/no-chromium/apt-get" "$scratch/no-chromium/sudo" "$scratch/a-chromium/chromium"
+check "a Chromium that cannot be installed is an error" 69 \
+  "$(PATH="$scratch/no-chromium" status sh "$root/taskfiles/scripts/chromium.sh")"
+check "a Chromium that is there is left alone" 0 \
+  "$(PATH="$scratch/a-chromium:$scratch/no-chromium" status sh "$root/taskfiles/scripts/chromium.sh")"
+
 # nginx.sh unpacks a package that apt cannot download: an error, and nothing is left.
 repository="$scratch/a repository without nginx"
 mkdir -p "$repository/taskfiles/scripts" "$scratch/no-apt"

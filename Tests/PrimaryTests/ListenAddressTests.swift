@@ -1,6 +1,7 @@
 import Testing
 
 @testable import Primary
+@testable import ServerAccess
 
 @Suite("Where the server may listen")
 struct ListenAddressTests {

@@ -11,6 +11,7 @@ import TestSupport
 import Testing
 
 @testable import Primary
+@testable import ServerAccess
 
 /// A primary for tests: a store, a connection that writes, and the service that answers replicas.
 actor ReplicationPrimary {

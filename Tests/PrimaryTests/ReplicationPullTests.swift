@@ -9,6 +9,7 @@ import TestSupport
 import Testing
 
 @testable import Primary
+@testable import ServerAccess
 
 /// Replicas of V1 and V2 pull from a primary while it changes at random; what they hold is compared with it page by page.
 @Suite struct ReplicationPullTests {

@@ -9,6 +9,7 @@ import TestSupport
 import Testing
 
 @testable import Primary
+@testable import ServerAccess
 
 @Suite struct ReplicationPullUpdatesTests {
   private let folder: TemporaryDirectory

@@ -6,6 +6,7 @@ import TestSupport
 import Testing
 
 @testable import Primary
+@testable import ServerAccess
 
 /// A replica that writes by itself, with the `sqlcipher` command line, and pushes the frames of its log.
 struct OfflineReplica {

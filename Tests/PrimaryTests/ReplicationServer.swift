@@ -8,6 +8,7 @@ import NIOCore
 import TestSupport
 
 @testable import Primary
+@testable import ServerAccess
 
 /// The service behind HTTP on a loopback port, for clients that are not ours. `POST /sql` runs a script on the primary.
 enum ReplicationServer {

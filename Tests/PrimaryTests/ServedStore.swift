@@ -5,6 +5,7 @@ import PageStore
 import TestSupport
 
 @testable import Primary
+@testable import ServerAccess
 
 /// A primary's database as the server has it, without the server.
 struct ServedStore {

@@ -5,6 +5,7 @@ import TestSupport
 import Testing
 
 @testable import Primary
+@testable import ServerAccess
 
 @Suite("WebSockets")
 struct SocketTests {

@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 @testable import Primary
+@testable import ServerAccess
 
 @Suite("Statements of clients")
 struct StatementTests {

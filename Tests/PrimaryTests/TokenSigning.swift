@@ -4,6 +4,7 @@ import TestSupport
 import Testing
 
 @testable import Primary
+@testable import ServerAccess
 
 /// The key of RFC 8037, appendix A, and another one.
 enum TestKey: String, CaseIterable {

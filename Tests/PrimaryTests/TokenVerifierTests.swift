@@ -4,6 +4,7 @@ import TestSupport
 import Testing
 
 @testable import Primary
+@testable import ServerAccess
 
 @Suite("Tokens")
 struct TokenVerifierTests {

@@ -23,6 +23,8 @@ public struct TokenClaims: Sendable, Equatable {
   public private(set) var notBefore: Double?
   /// `aud` is there: the token is meant for somebody, and who this server is was never agreed.
   public private(set) var hasAudience = false
+  /// `sub`: who it was made for. No server of libSQL looks at it.
+  public private(set) var subject: String?
   /// `id`: the one database it is for.
   public private(set) var database: String?
   /// `a`: the right to every database, or to ``database``.
@@ -62,6 +64,7 @@ extension TokenClaims: JSONReadable {
       case "aud":
         hasAudience = true
         try reader.skipValue()
+      case "sub": subject = try reader.readString()
       case "id": database = try reader.readString()
       case "a": right = try Self.readRight(&reader)
       case "p": rights = try Self.readRights(&reader)

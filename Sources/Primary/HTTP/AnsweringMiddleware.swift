@@ -3,6 +3,7 @@ internal import Hummingbird
 internal import LibSQLProtocol
 internal import Logging
 internal import NIOHTTP1
+internal import ServerAccess
 
 /// Turns what goes wrong into answers, and counts and logs every request.
 struct AnsweringMiddleware: RouterMiddleware {

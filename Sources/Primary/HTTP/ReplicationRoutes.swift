@@ -1,5 +1,6 @@
 internal import Hummingbird
 internal import LibSQLProtocol
+internal import ServerAccess
 
 /// The paths of replicas: V1, V2 and Turso's.
 struct ReplicationRoutes: Sendable {

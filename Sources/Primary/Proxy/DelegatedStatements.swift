@@ -1,4 +1,5 @@
 internal import LibSQLProtocol
+internal import ServerAccess
 
 /// What V1 replicas delegate: programs that are batches of Hrana in other words, each client on a stream of its own while it
 /// is in a transaction.

@@ -3,6 +3,7 @@ internal import Hummingbird
 internal import LibSQLProtocol
 internal import Logging
 internal import NIOCore
+internal import ServerAccess
 
 /// The calls with which V1 replicas delegate statements, as gRPC-web.
 struct ProxyRoutes: Sendable {

@@ -5,6 +5,7 @@ internal import HummingbirdCore
 internal import LibSQLProtocol
 internal import NIOCore
 internal import PageStore
+internal import ServerAccess
 
 /// V2. A replica that has frame F of generation G is at the position base(G) + F.
 ///

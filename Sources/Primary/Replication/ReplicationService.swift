@@ -5,6 +5,7 @@ internal import HummingbirdCore
 internal import LibSQLProtocol
 internal import NIOCore
 internal import PageStore
+internal import ServerAccess
 
 /// Answers the requests of replicas: V1 (gRPC-web), V2 (`/info`, `/export`, `/sync`) and Turso's `/pull-updates`, out of one
 /// primary.

@@ -1,5 +1,6 @@
 internal import EncryptedStorage
 internal import LibSQLProtocol
+internal import ServerAccess
 
 /// Runs the steps of a batch one row at a time, so that an answer can be collected as well as streamed.
 ///

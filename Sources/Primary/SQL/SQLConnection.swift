@@ -1,5 +1,6 @@
 internal import EncryptedStorage
 internal import LibSQLProtocol
+internal import ServerAccess
 
 /// A connection to the primary's database that runs the requests of one client at a time.
 ///

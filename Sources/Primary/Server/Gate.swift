@@ -1,6 +1,7 @@
 internal import EncryptedStorage
 internal import HTTPTypes
 internal import LibSQLProtocol
+internal import ServerAccess
 
 /// Lets requests in: who may do what, and on which key.
 struct Gate: Sendable {

@@ -7,6 +7,7 @@ internal import HummingbirdCore
 internal import LibSQLProtocol
 package import Logging
 internal import NIOCore
+package import ServerAccess
 internal import ServiceLifecycle
 
 /// A server for libSQL's clients over an encrypted page store.

@@ -1,4 +1,5 @@
 internal import LibSQLProtocol
+internal import ServerAccess
 
 /// The connections behind the streams: opened when they are needed, as many as the limits allow, and then taken from the
 /// stream that has not been used for the longest time.

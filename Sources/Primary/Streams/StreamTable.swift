@@ -1,4 +1,5 @@
 internal import LibSQLProtocol
+internal import ServerAccess
 
 /// The streams of all clients, and the connections to the database that they share.
 ///

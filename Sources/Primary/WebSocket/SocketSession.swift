@@ -3,6 +3,7 @@ internal import LibSQLProtocol
 internal import Logging
 internal import NIOCore
 internal import NIOWebSocket
+internal import ServerAccess
 
 /// Hrana over one WebSocket: streams with numbers that the client chose, whose requests run in order, and side by side with
 /// those of other streams.

@@ -1,4 +1,5 @@
 internal import LibSQLProtocol
+internal import ServerAccess
 
 /// What one WebSocket has open: streams, cursors and stored texts, under the numbers that its client gave them.
 actor SocketState {

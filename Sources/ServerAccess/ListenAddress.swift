@@ -92,7 +92,7 @@ package enum ListenError: Error, Sendable, Hashable {
 
 extension ListenAddress {
   /// The same address with the port that the system chose.
-  func with(port: Int) -> ListenAddress { ListenAddress(host: host, port: port) }
+  package func with(port: Int) -> ListenAddress { ListenAddress(host: host, port: port) }
 
   private init(host: String, port: Int) {
     self.host = host

@@ -45,7 +45,7 @@ package struct TokenVerifier: Sendable {
     if hasPassed(claims.expiry) { throw .expired }
     if let notBefore = claims.notBefore, clock() + Self.leeway < notBefore { throw .notYetValid }
     guard !claims.hasAudience else { throw .foreignAudience }
-    return AccessGrant(right: try right(of: claims), expiry: claims.expiry)
+    return AccessGrant(right: try right(of: claims), expiry: claims.expiry, subject: claims.subject)
   }
 
   /// Whether what a token allowed still holds.

@@ -1,0 +1,27 @@
+import ArgumentParser
+import CommandSupport
+import HostelStore
+import ReplicaSync
+
+struct MigrateCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "migrate",
+    abstract: "Apply what this service needs beyond the hostel's ten migrations.",
+    discussion: "The ten have to be there. On a replica the tables are changed at the remote, then synchronised.")
+
+  @OptionGroup var database: DatabaseOptions
+
+  func run() async throws {
+    let store = try await database.openStore()
+    do {
+      try await store.database.replica?.sync()
+      let applied = try await store.migrate()
+      for name in applied { try StandardOutput.line(name) }
+      if applied.isEmpty { Diagnostics("albergue-service").note("nothing to apply") }
+    } catch {
+      await store.database.close()
+      throw error
+    }
+    await store.database.close()
+  }
+}

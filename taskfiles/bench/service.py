@@ -1,0 +1,168 @@
+#!/usr/bin/env python3
+"""Measures albergue-service with wrk: reads of a replica against reads of an ordinary encrypted file by the same service, and
+reads of a replica while many pages are synchronised against reads of an idle one. Prints a table; writes nothing.
+
+Plain SQLite is not among them: the service opens no plaintext.
+
+Usage: service.py [--seconds N] [--pages N]
+"""
+import argparse
+import http.client
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from primary import ROOT, Server, machine
+
+RELEASE = os.path.join(ROOT, ".build", "release")
+KEY, COLUMNS = "b2" * 32, "c3" * 32
+
+REQUEST = """
+request = function() return wrk.format("GET", string.format([[%s]], math.random(1, %d))) end
+done = function(summary, latency, requests)
+  io.write(string.format("RESULT %%d %%d %%d %%d %%d\\n", summary.requests, summary.duration,
+    latency:percentile(50), latency:percentile(99), summary.errors.status + summary.errors.read + summary.errors.timeout))
+end
+"""
+
+
+class Service:
+    """The real service on a free port, without tokens, on loopback."""
+
+    def __init__(self, folder, mode, path, remote=None, interval="0"):
+        self.environment = {
+            "PATH": os.environ["PATH"], "DB_MODE": mode, "TURSO_REPLICA_PATH": path, "TURSO_ENCRYPTION_KEY": KEY,
+            "PILGRIM_ENCRYPTION_KEY": COLUMNS, "TURSO_SYNC_INTERVAL_SECS": interval}
+        if remote:
+            self.environment["TURSO_DATABASE_URL"] = remote
+        program = os.path.join(RELEASE, "albergue-service")
+        subprocess.run([program, "migrate"], env=self.environment, check=True, capture_output=True)
+        self.process = subprocess.Popen(
+            [program, "serve", "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True, env=self.environment)
+        line = self.process.stdout.readline()
+        if "http://" not in line:
+            sys.exit("bench: albergue-service did not start")
+        self.port = int(line.rsplit(":", 1)[1])
+        while self.get("/health")[0] != 200:
+            time.sleep(0.05)
+
+    def get(self, path):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port)
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read())
+
+    def stop(self):
+        self.process.terminate()
+        if self.process.wait() != 0:
+            sys.exit("bench: albergue-service did not end with 0")
+
+
+def wrk(service, folder, path, highest, seconds):
+    """Requests a second, and the 50th and 99th percentile of the time in milliseconds, on 16 connections."""
+    script = os.path.join(folder, f"load-{service.port}.lua")
+    with open(script, "w") as file:
+        file.write(REQUEST % (path, highest))
+    output = subprocess.run(
+        ["wrk", "-t1", "-c16", f"-d{seconds}s", "--timeout", "30s", "-s", script, f"http://127.0.0.1:{service.port}"],
+        capture_output=True, text=True, check=True).stdout
+    fields = next(line for line in output.splitlines() if line.startswith("RESULT")).split()[1:]
+    count, duration, middle, late, errors = map(int, fields)
+    if errors:
+        sys.exit(f"bench: {errors} requests failed")
+    return count / (duration / 1e6), middle / 1000, late / 1000
+
+
+def statements(name):
+    with open(os.path.join(ROOT, "taskfiles", "sql", name), encoding="utf-8") as file:
+        return file.read()
+
+
+def sequence(server, sql):
+    connection = http.client.HTTPConnection("127.0.0.1", server.port)
+    connection.request("POST", "/v3/pipeline", json.dumps({"requests": [{"type": "sequence", "sql": sql}, {"type": "close"}]}))
+    answer = json.loads(connection.getresponse().read())
+    if answer["results"][0]["type"] == "error":
+        sys.exit(f"bench: {answer['results'][0]['error']['message']}")
+
+
+def bookings(count):
+    """Beds and bookings, enough that a look at a booking is a walk down its index."""
+    return (
+        "INSERT INTO pilgrims (id, first_name_encrypted, last_name1_encrypted, birth_date_encrypted, document_type, "
+        "document_number_encrypted, gender, phone_encrypted, address_country, address_street_encrypted, "
+        "address_city_encrypted, address_postal_code) VALUES (1, 'x', 'x', 'x', 'PAS', 'x', 'M', 'x', 'ESP', 'x', 'x', '06800');"
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 24) INSERT INTO beds (bed_number, room_number, "
+        "room_name, price_per_night, status) SELECT i, 1 + i / 8, 'Dormitorio', 15.0, 'available' FROM n;"
+        f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count}) INSERT INTO bookings (pilgrim_id, "
+        "reference_number, check_in_date, check_out_date, number_of_nights, status, bed_assignment_id, total_amount, "
+        "reservation_expires_at, payment_deadline) SELECT 1, 'BENCH-' || i, date('2000-01-01', '+' || (i / 24 * 2) || ' days'), "
+        "date('2000-01-03', '+' || (i / 24 * 2) || ' days'), 2, 'checked_out', 1 + i % 24, 30.0, '2000-01-01T00:00:00+00:00', "
+        "'2000-01-01T00:00:00+00:00' FROM n;")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=int, default=10)
+    parser.add_argument("--pages", type=int, default=10_000)
+    options = parser.parse_args()
+    count = 50_000
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        server = Server(folder)
+        sequence(server, statements("hostel-schema.sql") + bookings(count))
+        replica = Service(folder, "libsql_embedded_replica", os.path.join(folder, "replica.db"), server.url)
+        exported = os.path.join(folder, "hostel.db")
+        with open(os.path.join(folder, "key"), "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+            file.write(KEY)
+        subprocess.run(
+            [os.path.join(RELEASE, "albergue-crypt"), "export", "--dest-key-file", os.path.join(folder, "key"),
+             os.path.join(folder, "replica.db"), exported],
+            env={"PATH": os.environ["PATH"], "TURSO_ENCRYPTION_KEY": KEY}, check=True, capture_output=True)
+        ordinary = Service(folder, "seaorm_sqlite", exported)
+        for name, path in (("a booking by its reference", "/v1/bookings/BENCH-%d"),
+                           ("free beds of a stay", "/v1/availability?check_in=2027-01-01&check_out=2027-01-03&limit=%d")):
+            highest = count if "BENCH" in path else 24
+            results = []
+            for label, service in (("replica", replica), ("ordinary file", ordinary)):
+                wrk(service, folder, path, highest, 2)
+                results.append(wrk(service, folder, path, highest, options.seconds))
+                rows.append((f"{name}, {label}", "%.0f reads/s, p50 %.2f ms, p99 %.2f ms" % results[-1]))
+            rows.append((f"{name}: replica / ordinary file", f"{results[0][0] / results[1][0]:.2f}x"))
+        ordinary.stop()
+        replica.stop()
+        # The same replica, which now follows the remote.
+        following = Service(folder, "libsql_embedded_replica", os.path.join(folder, "replica.db"), server.url, interval="1")
+        sequence(server, "CREATE TABLE ballast (a BLOB)")
+        path = "/v1/bookings/BENCH-%d"
+        idle = wrk(following, folder, path, count, options.seconds)
+        before = following.get("/health")[1]["position"]
+        stop = threading.Event()
+
+        def write():
+            while not stop.is_set():
+                sequence(server, f"DELETE FROM ballast; WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n "
+                                 f"WHERE i < {options.pages}) INSERT INTO ballast SELECT randomblob(4000) FROM n;")
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        busy = wrk(following, folder, path, count, options.seconds)
+        stop.set()
+        writer.join()
+        pages = following.get("/health")[1]["position"] - before
+        rows.append(("a booking, no sync at work", "%.0f reads/s, p50 %.2f ms, p99 %.2f ms" % idle))
+        rows.append((f"a booking, while {pages} changed pages came", "%.0f reads/s, p50 %.2f ms, p99 %.2f ms" % busy))
+        rows.append(("p99 while syncs apply / idle", f"{busy[2] / idle[2]:.2f}x"))
+        following.stop()
+        server.stop()
+    print(machine() + "\n")
+    for name, value in rows:
+        print(f"{name}: {value}")
+
+
+main()
