@@ -101,6 +101,28 @@ struct RemotePartsTests {
     #expect(halfDoneCount == 4)
   }
 
+  /// Two runners that both believe that nothing is begun, without a lease between them.
+  @Test func goOnlyOnFromWhatTheyWerePlannedFrom() async throws {
+    func change(_ script: String) throws -> DatabaseChange {
+      let migration = try Self.migrations(script)[1]
+      return DatabaseChange(
+        expected: ["m1"], script: migration.up, turnsForeignKeysOff: false,
+        edits: [.record(version: "m2", appliedAt: 1, checksum: migration.up.checksum)])
+    }
+    _ = try await remote.migrator(Self.migrations(Self.inserts(1...5))).up(1)
+    let (first, second) = (try remote.database(), try remote.database())
+    for database in [first, second] { _ = try await database.state() }
+    let broken = try change(Self.inserts(1...2) + "INSERT INTO missing VALUES (1)")
+    #expect(await migrationError { try await first.apply(broken) }?.code == .failed)
+    let whole = try change(Self.inserts(1...5))
+    #expect(try await second.apply(whole) == .superseded)
+    #expect(try await remote.rows("SELECT count(*) FROM run") == ["2"])
+    #expect(try await second.apply(whole) == .applied)
+    // The other one comes back, and finds the tracker changed.
+    #expect(try await first.apply(whole) == .superseded)
+    #expect(try await remote.rows("SELECT x FROM run ORDER BY rowid") == (1...5).map(String.init))
+  }
+
   @Test func sayHowFarTheyAreWhenAStatementFails() async throws {
     let broken = Self.inserts(1...2) + "INSERT INTO missing VALUES (1);\n" + Self.inserts(3...3)
     let error = await migrationError { try await remote.migrator(Self.migrations(broken)).up() }
