@@ -233,7 +233,7 @@ let package = Package(
       dependencies: [
         "CSQLCipher", "EncryptedStorage", "EncryptionKeys", "FaultInjection", "LibSQLClient", "LibSQLProtocol",
         "PageStore", "ReplicaSync", "TestSupport", "Verification",
-        "albergue-crypt", "albergue-primary", "turso-sync",
+        "albergue-crypt", "albergue-migration", "albergue-primary", "turso-sync",
       ],
       path: "Tests/Torture",
       exclude: ["power_cut.c"],

@@ -28,13 +28,13 @@ struct SecretLogTests {
 
   /// What is declared as one: properties, variables and parameters, optional or not.
   private static func secretNames(in source: String) -> Set<String> {
-    let pattern = /\b(\w+)\s*:\s*(?:consuming |borrowing |inout )?\[?(?:\w+\.)?(\w+)\]?\??/
+    let pattern = /(\w+)\s*:\s*(?:consuming |borrowing |inout )?\[?(?:\w+\.)?(\w+)\]?\??/
     return Set(
       source.matches(of: pattern).filter { secretTypes.contains(String($0.output.2)) }.map { String($0.output.1) })
   }
 
   private static func names(_ expression: String, _ name: String) -> Bool {
-    guard let pattern = try? Regex("(?<![\\w.])(?:self\\.)?\(name)(?![\\w:])((?:\\??\\.\\w+)*)") else { return true }
+    guard let pattern = try? Regex("(?:^|self\\.|[^\\w.])\(name)(?![\\w:])((?:\\??\\.\\w+)*)") else { return true }
     return expression.matches(of: pattern).contains { match in
       let members = String(expression[match.range]).replacing("?", with: "")
       return !harmless.contains { members.hasSuffix($0) || members.contains($0 + ".") }
@@ -42,7 +42,7 @@ struct SecretLogTests {
   }
 
   private static func loggerCalls(in source: String) -> [(line: Int, text: String)] {
-    let start = /\b[lL]ogger\??\.(?:trace|debug|info|notice|warning|error|critical|log)\(/
+    let start = /[lL]ogger\??\.(?:trace|debug|info|notice|warning|error|critical|log)\(/
     return source.matches(of: start).map { match in
       let line = source[..<match.range.lowerBound].count { $0 == "\n" } + 1
       return (line, balanced(source[match.range.upperBound...]))

@@ -11,9 +11,7 @@ struct CrashRound {
     /// In this process, on a disk that fails as well (`FaultyDisk`).
     case apply, commit
     /// In programs of their own, whatever they write with (`power_cut.c`).
-    case bootstrap, pull, serve, rekey, profile, `import`
-    // Migrations belong here as soon as there is a target for them: `albergue-migration up` on a database of
-    // `ProgramCrash`, judged by its trackers and its schema.
+    case bootstrap, pull, serve, rekey, profile, `import`, migration
   }
 
   private let scene: Scene
@@ -35,11 +33,16 @@ struct CrashRound {
     case .commit: try await DiskCrash(scene, record).commit()
     case .bootstrap, .pull: try await PullCrash(scene, try await fixtures.powerCutLibrary(), record).run(subject)
     case .serve: try await ServerCrash(scene, try await fixtures.powerCutLibrary(), record).run()
+    case .migration: try await MigrationCrash(scene, fixtures.powerCutLibrary(), record).run()
     case .rekey, .profile, .import:
       try await FileCrash(scene, try await fixtures.powerCutLibrary(), record).run(subject)
     }
   }
 
   /// At which operation: early ones are as likely as late ones, although there are few of them.
-  static func operation(_ choices: inout WorkloadChoices) -> Int { choices.number(1...choices.pick([6, 20, 60, 250])) }
+  ///
+  /// - Parameter scale: 1 for what has a few hundred operations.
+  static func operation(_ choices: inout WorkloadChoices, scale: Int = 1) -> Int {
+    choices.number(1...choices.pick([6, 20, 60, 250]) * scale)
+  }
 }

@@ -33,7 +33,7 @@ struct DiskCrash {
       waitsForDisk = !choices.oneIn(3)
       fault = choices.oneIn(4) ? .diskFull : .inputOutput
       extent = choices.oneIn(4) ? .once : .everyOneAfter
-      operation = CrashRound.operation(&choices)
+      operation = CrashRound.operation(&choices, scale: 10)
       versionCount = choices.number(2...8)
     }
 

@@ -97,7 +97,8 @@ struct FileCrash {
     record.injected()
     let outcome = try PowerCutLibrary.outcome(of: cut, in: scene)
     let place = "operation \(outcome.operation), \(outcome.waitingCount) changes not synchronized"
-    record.check([0, 137].contains(result.status), "\(place): ended with \(result.status): \(result.errors.prefix(300))")
+    record.check(
+      [0, 137].contains(result.status), "\(place): ended with \(result.status): \(result.errors.prefix(300))")
     return (result.status, place)
   }
 

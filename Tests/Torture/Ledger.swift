@@ -69,7 +69,9 @@ enum Ledger {
     guard sums.count == 6 else { return (entries, "the sums are missing") }
     var disagreements: [String] = []
     if !rows.enumerated().allSatisfy({ $0.element[0] == $0.offset + 1 }) { disagreements.append("gaps in the ledger") }
-    if sums[0] != rows.count || sums[4] != rows.count { disagreements.append("version \(sums[0]), \(rows.count) entries") }
+    if sums[0] != rows.count || sums[4] != rows.count {
+      disagreements.append("version \(sums[0]), \(rows.count) entries")
+    }
     if sums[3] != rows.count { disagreements.append("counters \(sums[3]), \(rows.count) entries") }
     if sums[1] != sums[5] { disagreements.append("amounts \(sums[1]) and \(sums[5])") }
     if sums[2] != accountCount * 1000 { disagreements.append("balances \(sums[2])") }

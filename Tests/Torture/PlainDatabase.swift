@@ -19,7 +19,8 @@ final class PlainDatabase {
 
   /// Makes an empty database with the settings that clients of the primary have.
   init() throws {
-    try check(sqlite3_open_v2(":memory:", &handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_MEMORY, nil))
+    try check(
+      sqlite3_open_v2(":memory:", &handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_MEMORY, nil))
     try check(CSQLCipher_db_config_foreign_keys(handle, 1))
     try check(CSQLCipher_db_config_defensive(handle, 1))
     try check(CSQLCipher_db_config_trusted_schema(handle, 0))

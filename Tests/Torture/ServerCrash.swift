@@ -24,7 +24,7 @@ struct ServerCrash {
     healthy.stop()
 
     let cut = library.cut(
-      atOperation: CrashRound.operation(&choices) + 10, seed: scene.generator(3).firstNumber, in: scene)
+      atOperation: CrashRound.operation(&choices, scale: 6), seed: scene.generator(3).firstNumber, in: scene)
     var generator = scene.generator(2)
     let (acknowledged, attempted) = try await write(
       until: choices.number(3...40), cut, &generator, vacuums: choices.oneIn(3))

@@ -26,7 +26,8 @@ struct HistoryTests {
     _ client: Int, _ kind: History.Read.Kind, began: Int, _ version: Int, disagreement: String? = nil
   ) -> History.Read {
     .init(
-      client: client, kind: kind, began: began, entries: Array(Self.entries.prefix(version)), disagreement: disagreement)
+      client: client, kind: kind, began: began, entries: Array(Self.entries.prefix(version)), disagreement: disagreement
+    )
   }
 
   /// What is found when the history is changed.
