@@ -19,7 +19,7 @@ let package = Package(
     .library(name: "EncryptedStorage", targets: ["EncryptedStorage", "EncryptionKeys"]),
     .library(
       name: "ReplicaSync", targets: ["ReplicaSync", "LibSQLClient", "PageStore", "EncryptedStorage", "EncryptionKeys"]),
-    .library(name: "Migrations", targets: ["Migrations", "EncryptedStorage", "EncryptionKeys"]),
+    .library(name: "Migrations", targets: ["Migrations", "LibSQLClient", "EncryptedStorage", "EncryptionKeys"]),
     .executable(name: "albergue-crypt", targets: ["albergue-crypt"]),
     .executable(name: "albergue-migration", targets: ["albergue-migration"]),
     .executable(name: "albergue-primary", targets: ["albergue-primary"]),
@@ -100,9 +100,11 @@ let package = Package(
       swiftSettings: memorySafe),
     .target(
       name: "Migrations",
-      dependencies: ["EncryptedStorage", "EncryptionKeys", "COpenSSL"],
+      dependencies: ["LibSQLClient", "LibSQLProtocol", "EncryptedStorage", "EncryptionKeys", "COpenSSL"],
       swiftSettings: memorySafe),
-    .target(name: "HostelMigrations", dependencies: ["Migrations"], swiftSettings: memorySafe),
+    .target(
+      name: "HostelMigrations", dependencies: ["Migrations", "LibSQLClient", "EncryptedStorage"],
+      swiftSettings: memorySafe),
     .target(
       name: "Primary",
       dependencies: [
@@ -174,7 +176,7 @@ let package = Package(
     .executableTarget(
       name: "albergue-migration",
       dependencies: [
-        "CommandSupport", "HostelMigrations", "Migrations", "EncryptedStorage",
+        "CommandSupport", "HostelMigrations", "Migrations", "LibSQLClient", "EncryptedStorage", "EncryptionKeys",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
@@ -225,6 +227,22 @@ let package = Package(
       name: "store-workload",
       dependencies: ["PageStore", "EncryptedStorage", "EncryptionKeys", "TestSupport"],
       path: "Tests/StoreWorkload",
+      swiftSettings: strict),
+    .executableTarget(
+      name: "torture",
+      dependencies: [
+        "CSQLCipher", "EncryptedStorage", "EncryptionKeys", "FaultInjection", "LibSQLClient", "LibSQLProtocol",
+        "PageStore", "ReplicaSync", "TestSupport", "Verification",
+        "albergue-crypt", "albergue-primary", "turso-sync",
+      ],
+      path: "Tests/Torture",
+      exclude: ["power_cut.c"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "TortureTests",
+      dependencies: [
+        "torture", "EncryptedStorage", "EncryptionKeys", "FaultInjection", "LibSQLProtocol", "PageStore", "TestSupport",
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "EncryptionKeysTests",

@@ -7,12 +7,16 @@ public enum Program {
   /// Parses the arguments of this process, runs the command, and ends the process.
   ///
   /// Ctrl-C and SIGTERM cancel the command, which undoes what it was doing; a second one ends the process at once.
-  public static func main<Command: AsyncParsableCommand>(_ type: Command.Type) async -> Never {
+  ///
+  /// - Parameter arguments: instead of those of this process.
+  public static func main<Command: AsyncParsableCommand>(
+    _ type: Command.Type, arguments: [String]? = nil
+  ) async -> Never {
     ProcessHardening.apply()
     let name = type._commandName
     do {
       let status = try await Interruption.cancelling {
-        var command = try type.parseAsRoot()
+        var command = try type.parseAsRoot(arguments)
         if var asynchronous = command as? any AsyncParsableCommand {
           try await asynchronous.run()
         } else {

@@ -9,12 +9,14 @@ public enum HostelMigrations {
   public static func all() throws(MigrationError) -> [Migration] {
     var migrations: [Migration] = []
     for (offset, table) in tables.enumerated() {
-      let version = "m20260111_00000\(offset + 1)_\(table.name)"
-      migrations.append(try Migration(version: version, up: table.creation, down: table.removal))
+      migrations.append(try Migration(version: version(ofTable: offset), up: table.creation, down: table.removal))
     }
     migrations.append(try Migration(version: "m20260111_000010_seed_synthetic_data", up: seed, down: seedRemoval))
     return migrations
   }
+
+  /// - Parameter offset: of the table in ``tables``.
+  static func version(ofTable offset: Int) -> String { "m20260111_00000\(offset + 1)_\(tables[offset].name)" }
 
   /// One migration each, in this order.
   static let tables = [

@@ -60,7 +60,7 @@ struct TableDefinition {
   /// The script that drops it.
   var removal: String { "DROP TABLE IF EXISTS \"\(name)\";\n" }
 
-  private func sql(_ index: Index) -> String {
+  func sql(_ index: Index) -> String {
     let columns = index.columns.map { "\"\($0)\"" }.joined(separator: ", ")
     return "CREATE \(index.isUnique ? "UNIQUE " : "")INDEX \"\(index.name)\" ON \"\(name)\" (\(columns))"
   }

@@ -49,6 +49,10 @@ extension MigrationError {
     public static let invalidScript = Code("invalid-script", 65)
     /// A statement of a migration failed; nothing of the migration was kept (65).
     public static let failed = Code("failed", 65)
+    /// The migration is more than the remote does in one transaction or takes in one request; nothing of it was kept (65).
+    public static let doesNotFit = Code("does-not-fit", 65)
+    /// A table is there, but not as the migration would make it; nothing was changed (65).
+    public static let otherShape = Code("other-shape", 65)
     /// The file is a replica, which is changed through its remote only (65).
     public static let replica = Code("replica", 65)
     /// The migration would leave rows whose parents are missing; nothing of it was kept (65).
@@ -57,10 +61,16 @@ extension MigrationError {
     public static let missingMigration = Code("missing-migration", 66)
     /// A file or folder is not there (66).
     public static let missingFile = Code("missing-file", 66)
+    /// The remote did not get a change, again and again; nothing of it was kept (69).
+    public static let unavailable = Code("unavailable", 69)
+    /// The remote cannot be asked whether a change was committed (69).
+    public static let unknownOutcome = Code("unknown-outcome", 69)
     /// A file is there already (73).
     public static let exists = Code("exists", 73)
     /// A file cannot be read or written (74).
     public static let inputOutput = Code("input-output", 74)
+    /// A migration was begun statement by statement, and is not finished; nothing was changed (75).
+    public static let unfinished = Code("unfinished", 75)
     /// Others keep changing the tracker, or hold the lease; nothing was changed (75).
     public static let busy = Code("busy", 75)
     /// Destroys data at a remote, and that was not allowed (77).

@@ -10,6 +10,10 @@ struct AdoptCommand: AsyncParsableCommand {
       Without names: pending migrations whose tables, indexes, views and triggers are all there; and applied ones that \
       another program has recorded get their checksums. With names: exactly these, whatever the database looks like; an \
       applied one that was edited is accepted as it is now.
+
+      Examples:
+        albergue-migration adopt -u sqlite://hostel.db --keyring keys
+        albergue-migration adopt --forget m20270101_120000_gone
       """)
 
   @Argument(help: "Names of migrations.")

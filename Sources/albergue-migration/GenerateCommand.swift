@@ -5,7 +5,12 @@ import Migrations
 
 struct GenerateCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "generate", abstract: "Make the folder of a new migration, with two scripts to fill in.")
+    commandName: "generate", abstract: "Make the folder of a new migration, with two scripts to fill in.",
+    discussion: """
+      Examples:
+        albergue-migration generate add_rooms
+        albergue-migration generate "add rooms" --migration-dir schema --local-time
+      """)
 
   @Argument(help: "What it is about: letters, digits, _ and spaces.")
   var name: String

@@ -2,6 +2,7 @@ import ArgumentParser
 import CommandSupport
 import EncryptedStorage
 import HostelMigrations
+import LibSQLClient
 import Migrations
 
 /// Which migrations there are. Flags win over the environment.
@@ -31,7 +32,8 @@ struct DatabaseOptions: ParsableArguments {
   @OptionGroup var catalog: CatalogOptions
 
   @Option(
-    name: [.customShort("u"), .long], help: "Address of the database. Wins over DATABASE_URL.")
+    name: [.customShort("u"), .long],
+    help: "Address of the database, a file or a remote. Wins over DATABASE_URL, then TURSO_DATABASE_URL.")
   var databaseUrl: String?
 
   @Option(
@@ -54,16 +56,6 @@ struct DatabaseOptions: ParsableArguments {
     guard (0...3600).contains(waitSecs) else { throw ValidationError("--wait-secs must be between 0 and 3600") }
   }
 
-  /// - Throws: `CommandError` with 64.
-  private func address() throws -> String {
-    guard let url = databaseUrl.flatMap({ $0.isEmpty ? nil : $0 }) ?? Environment.value("DATABASE_URL") else {
-      throw CommandError(
-        .usage, "Environment variable 'DATABASE_URL' not set",
-        hint: "set it, or use --database-url, to sqlite:// and the path of the file")
-    }
-    return url
-  }
-
   /// Opens the database, hands a migrator to `body`, and closes the database.
   ///
   /// - Parameters:
@@ -74,8 +66,7 @@ struct DatabaseOptions: ParsableArguments {
     _ body: @Sendable (Migrator) async throws -> Result
   ) async throws -> Result {
     let catalog = try catalog.catalog()
-    let file = try DatabaseFile(url: try address())
-    let database = try await LocalDatabase.open(file, isChanging: isChanging, factory: try factory())
+    let (database, close) = try await open(isChanging: isChanging)
     var settings = Migrator.Settings()
     settings.allowsDestruction = allowsDestruction
     let log = RunLog(isQuiet: json, isVerbose: verbose, catalog: catalog)
@@ -86,8 +77,20 @@ struct DatabaseOptions: ParsableArguments {
     } catch {
       outcome = .failure(error)
     }
-    await database.close()
+    await close()
     return try outcome.get()
+  }
+
+  private func open(isChanging: Bool) async throws -> (any MigrationDatabase, close: @Sendable () async -> Void) {
+    switch try DatabaseAddress(flag: databaseUrl) {
+    case .file(let file):
+      let database = try await LocalDatabase.open(file, isChanging: isChanging, factory: try factory())
+      return (database, { await database.close() })
+    case .remote(let url):
+      let options = keys.loadingOptions(try LogSettings.logger("keys"))
+      let remote = try Remote.make(url, options)
+      return (RemoteDatabase(remote, waitingTime: .seconds(waitSecs)), {})
+    }
   }
 
   /// Without a mount of page stores: a replica is changed through its remote.

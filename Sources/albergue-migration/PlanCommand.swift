@@ -4,7 +4,12 @@ import Migrations
 
 struct PlanCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "plan", abstract: "Print the SQL that up, or down, would run. Changes nothing.")
+    commandName: "plan", abstract: "Print the SQL that up, or down, would run. Changes nothing.",
+    discussion: """
+      Examples:
+        albergue-migration plan -u sqlite://hostel.db --keyring keys
+        albergue-migration plan --down -n 1 --json
+      """)
 
   @Option(name: [.customShort("n"), .customLong("num")], help: "At most so many; all without it.")
   var count: Int?

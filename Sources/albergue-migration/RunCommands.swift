@@ -4,7 +4,12 @@ import Migrations
 
 struct UpCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "up", abstract: "Apply pending migrations. The default.")
+    commandName: "up", abstract: "Apply pending migrations. The default.",
+    discussion: """
+      Examples:
+        albergue-migration up -u 'sqlite://hostel.db?mode=rwc' --keyring keys
+        albergue-migration up -n 1 --json
+      """)
 
   @Option(name: [.customShort("n"), .customLong("num")], help: "At most so many; all without it.")
   var count: Int?
@@ -24,7 +29,12 @@ struct UpCommand: AsyncParsableCommand {
 
 struct DownCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "down", abstract: "Take applied migrations back, the latest first.")
+    commandName: "down", abstract: "Take applied migrations back, the latest first.",
+    discussion: """
+      Examples:
+        albergue-migration down
+        albergue-migration down -n 3 -u sqlite://hostel.db --keyring keys
+      """)
 
   @Option(name: [.customShort("n"), .customLong("num")], help: "How many.")
   var count = 1
@@ -44,7 +54,11 @@ struct DownCommand: AsyncParsableCommand {
 
 struct FreshCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "fresh", abstract: "Drop every table and view, then apply all migrations.")
+    commandName: "fresh", abstract: "Drop every table and view, then apply all migrations.",
+    discussion: """
+      Examples:
+        albergue-migration fresh -u sqlite://hostel.db --keyring keys
+      """)
 
   @OptionGroup var destruction: DestructionOptions
   @OptionGroup var database: DatabaseOptions
@@ -56,7 +70,11 @@ struct FreshCommand: AsyncParsableCommand {
 
 struct RefreshCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "refresh", abstract: "Take all applied migrations back, then apply all.")
+    commandName: "refresh", abstract: "Take all applied migrations back, then apply all.",
+    discussion: """
+      Examples:
+        albergue-migration refresh -u sqlite://hostel.db --keyring keys
+      """)
 
   @OptionGroup var destruction: DestructionOptions
   @OptionGroup var database: DatabaseOptions
@@ -68,7 +86,11 @@ struct RefreshCommand: AsyncParsableCommand {
 
 struct ResetCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "reset", abstract: "Take all applied migrations back, and drop the table that records them.")
+    commandName: "reset", abstract: "Take all applied migrations back, and drop the table that records them.",
+    discussion: """
+      Examples:
+        albergue-migration reset -u sqlite://hostel.db --keyring keys
+      """)
 
   @OptionGroup var destruction: DestructionOptions
   @OptionGroup var database: DatabaseOptions

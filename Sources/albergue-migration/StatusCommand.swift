@@ -9,6 +9,10 @@ struct StatusCommand: AsyncParsableCommand {
     discussion: """
       Migrations that were edited since they were applied, and pending ones that are older than an applied one, are \
       named on stderr.
+
+      Examples:
+        albergue-migration status -u sqlite://hostel.db --keyring keys
+        albergue-migration status --check --tab
       """)
 
   @Flag(help: "End with 1 if a migration is pending, or was edited since it was applied.")

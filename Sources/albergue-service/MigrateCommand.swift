@@ -7,7 +7,12 @@ struct MigrateCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "migrate",
     abstract: "Apply what this service needs beyond the hostel's ten migrations.",
-    discussion: "The ten have to be there. On a replica the tables are changed at the remote, then synchronised.")
+    discussion: """
+      The ten have to be there. On a replica the tables are changed at the remote, then synchronised.
+
+      Examples:
+        albergue-service migrate --keyring keys --file hostel.db --url libsql://hostel.example
+      """)
 
   @OptionGroup var database: DatabaseOptions
 

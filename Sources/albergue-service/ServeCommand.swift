@@ -7,7 +7,12 @@ import ServerAccess
 struct ServeCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "serve",
-    abstract: "Serve the hostel until SIGTERM or Ctrl-C. Needs no network to start: it reads what it has.")
+    abstract: "Serve the hostel until SIGTERM or Ctrl-C. Needs no network to start: it reads what it has.",
+    discussion: """
+      Examples:
+        albergue-service serve --keyring keys --file hostel.db --url libsql://hostel.example
+        albergue-service serve --listen 127.0.0.1:9000 --auth-jwt-key-file public.pem
+      """)
 
   @Option(help: "Address and port to listen on; port 0 is any free one.")
   var listen = "127.0.0.1:8081"

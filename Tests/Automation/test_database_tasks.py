@@ -1,5 +1,6 @@
 """turso:db:* by the Platform API and by the turso command line, both stood in for."""
 import json
+import os
 import stat
 import time
 
@@ -55,7 +56,14 @@ class ByTheAPI(TaskTestCase):
         self.api.databases["spring"] = "default"
         path = self.folder / "token"
         path.write_text(PLATFORM_TOKEN + "\n", encoding="utf-8")
-        self.assert_succeeds(self.turso("url", "spring", TURSO_API_TOKEN="", TURSO_API_TOKEN_FILE=str(path)))
+        path.chmod(0o640)
+        self.assert_fails(
+            self.turso("url", "spring", TURSO_API_TOKEN="", TURSO_API_TOKEN_FILE=str(path)), 77, "others can read")
+        path.chmod(0o600)
+        for name in ("url", "token"):
+            # Relative to the repository, as everything in .env.
+            for place in (str(path), os.path.relpath(path, ROOT)):
+                self.assert_succeeds(self.turso(name, "spring", TURSO_API_TOKEN="", TURSO_API_TOKEN_FILE=place))
         self.assert_fails(
             self.turso("url", "spring", TURSO_API_TOKEN="", TURSO_API_TOKEN_FILE=str(path) + "x"), 66, "cannot be read")
 
@@ -143,6 +151,7 @@ class ByTheAPI(TaskTestCase):
         # Relative to where the user is, not to the repository.
         result = self.turso("token", "spring", "token file")
         self.assert_succeeds(result)
+        self.assertIn("written to", result.errors)
         path = self.folder / "token file"
         self.assertEqual(path.read_text(encoding="utf-8"), "e30.e30.c3ByaW5n\n")
         self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o600)

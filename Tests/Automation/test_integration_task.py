@@ -6,17 +6,11 @@ import re
 import signal
 import subprocess
 import time
-import unittest
 
 from harness import PLATFORM_TOKEN, ROOT, TaskTestCase
 from standin_api import StandInAPI
 
 PROGRAMS = pathlib.Path(os.environ.get("ALBERGUE_BIN_DIR") or ROOT / ".build" / "debug")
-
-
-MIGRATION = PROGRAMS / "albergue-migration"
-MIGRATES_REMOTES = MIGRATION.exists() and "migrate-remote" in subprocess.run(
-    [MIGRATION, "--help"], capture_output=True, text=True, check=False).stdout
 
 
 def tests_of(output):
@@ -57,7 +51,6 @@ class Programs(TaskTestCase):
 
 
 class LocalIntegrationTask(Programs):
-    @unittest.skipUnless(MIGRATES_REMOTES, "this build has no albergue-migration migrate-remote")
     def test_all_four_pass_with_the_build_s_own_programs(self):
         result = self.task("turso:test:integration:local", **self.variables())
         self.assert_succeeds(result)
@@ -183,7 +176,6 @@ class RemoteIntegrationTask(Programs):
         self.assertTrue(all(name.startswith("albergue-ci-") for name in self.servers))
         self.assertEqual(list((self.folder / "tmp").glob("albergue*")), [])
 
-    @unittest.skipUnless(MIGRATES_REMOTES, "this build has no albergue-migration migrate-remote")
     def test_migrations_and_replicas_pass_with_the_token_that_was_made(self):
         result = self.remote()
         self.assert_succeeds(result)

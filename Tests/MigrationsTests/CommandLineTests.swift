@@ -88,6 +88,21 @@ struct CommandLineTests {
     #expect(open.errors.contains("up.sql:2: the string that begins here has no end"))
   }
 
+  @Test func takesGlobalOptionsBeforeTheCommandToo() throws {
+    let work = try Workshop()
+    let none = ["DATABASE_URL": ""]
+    let first = try work.run(["-v", "-u", Workshop.creatingURL, "up", "-n", "2"], environment: none)
+    #expect(first.status == 0, "\(first.errors)")
+    let second = try work.run(
+      ["--database-url=\(Workshop.url)", "-s", "status", "status", "--tab"], environment: none)
+    #expect(second.output.matches(of: /Applied/).count == 2, "\(second.errors)")
+    #expect(try work.run(["-u", Workshop.url], environment: none).status == 0)
+    #expect(try work.versions().count == 10)
+    for wrong in [["-u", "status"], ["-x", "status"], ["--key-file", "status"], ["-u", Workshop.url, "sideways"]] {
+      #expect(try work.run(wrong, environment: none).status == 64, "\(wrong)")
+    }
+  }
+
   @Test func saysOnRequestWhatMigrationsConsistOf() throws {
     let work = try Workshop()
     let result = try work.run("up", "-v", "-n", "1", "-s", "public")

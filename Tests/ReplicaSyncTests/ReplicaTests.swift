@@ -141,6 +141,24 @@ struct ReplicaTests {
     await replica.close()
   }
 
+  /// A proxy that repeats what it believes to be lost, and passes on the second answer.
+  @Test func aRequestThatComesTwiceIsOneWriteAndConfirmed() async throws {
+    let replica = try await open()
+    _ = try await replica.write([RemoteStatement("INSERT INTO bed (guest) VALUES ('first')")])
+    try proxy.set(#"{"path": "/v3/pipeline", "duplicate": "second", "times": 1}"#)
+    let insert = RemoteStatement("INSERT INTO bed (guest) VALUES (NULL)")
+    guard case .confirmed = try await replica.write([insert]) else { throw Unexpected("not confirmed") }
+    #expect(try await guestCount() == .integer(2))
+    let proxy = proxy
+    let outcome = try await replica.transaction { transaction in
+      try await transaction.execute("INSERT INTO bed (guest) VALUES (NULL)")
+      try proxy.set(#"{"path": "/v3/pipeline", "duplicate": "second", "times": 1}"#)
+    }
+    guard case .confirmed = outcome else { throw Unexpected("\(outcome)") }
+    #expect(try await guestCount() == .integer(3))
+    await replica.close()
+  }
+
   @Test func namesOfOldWritesAreRemovedAFewAtATimeAndThoseOfPushesAreLeft() async throws {
     let replica = try await open()
     _ = try await replica.write([RemoteStatement("INSERT INTO bed (guest) VALUES ('first')")])

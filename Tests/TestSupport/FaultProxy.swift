@@ -1,6 +1,6 @@
 import Foundation
 
-/// `ReplicaSyncTests/Servers/fault_proxy.py` before a server, in a process of its own. It ends with the last reference.
+/// `Servers/fault_proxy.py` before a server, in a process of its own. It ends with the last reference.
 package final class FaultProxy: Sendable {
   package struct Failure: Error { package let message: String }
 
@@ -18,10 +18,10 @@ package final class FaultProxy: Sendable {
     process.setOutput(output)
     try process.run()
     let line = try Self.line(output)
-    guard let number = line.split(separator: " ").first.flatMap({ Int($0) }) else {
+    guard let port = line.split(separator: " ").first.flatMap({ Int($0) }) else {
       throw Failure(message: "the proxy did not start")
     }
-    port = number
+    self.port = port
   }
 
   deinit {
@@ -41,15 +41,15 @@ package final class FaultProxy: Sendable {
     return String(decoding: text, as: UTF8.self)
   }
 
+  private static func required<Value>(_ value: Value?) throws -> Value {
+    guard let value else { throw Failure(message: "the proxy answered something else") }
+    return value
+  }
+
   private func command(_ text: String) throws -> [String: Any] {
     input.fileHandleForWriting.write(Data((text + "\n").utf8))
     let answer = try JSONSerialization.jsonObject(with: Data(Self.line(output).utf8))
-    return try Self.need(answer as? [String: Any])
-  }
-
-  private static func need<T>(_ value: T?) throws -> T {
-    guard let value else { throw Failure(message: "the proxy answered something else") }
-    return value
+    return try Self.required(answer as? [String: Any])
   }
 
   /// Replaces the rules; see the script.
@@ -58,16 +58,29 @@ package final class FaultProxy: Sendable {
   /// `METHOD path` of the requests since the last time.
   package func seen() throws -> [String] {
     let seen = try command(#"{"seen": true}"#)["seen"] as? [[String]]
-    return try Self.need(seen).map { $0.joined(separator: " ") }
+    return try Self.required(seen).map { $0.joined(separator: " ") }
   }
 
   /// Lets the server have the requests that were held back.
   ///
   /// - Returns: status and body of each answer.
   package func release() throws -> [[String]] {
-    try Self.need(try command(#"{"release": true}"#)["late"] as? [[String]])
+    try Self.required(try command(#"{"release": true}"#)["late"] as? [[String]])
+  }
+
+  /// From now on some requests get one of the faults, drawn from the seed in the order in which they come.
+  ///
+  /// - Parameters:
+  ///   - rate: how many of the requests, from 0 to 1; 0 ends it.
+  ///   - faults: members of a rule, such as `"status": 503`.
+  /// - Returns: how many faults were made until now.
+  @discardableResult
+  package func setChaos(seed: UInt64, rate: Double, faults: [String]) throws -> Int {
+    let list = faults.map { "{\($0)}" }.joined(separator: ",")
+    let chaos = rate > 0 ? #"{"seed": \#(seed), "rate": \#(rate), "faults": [\#(list)]}"# : "null"
+    return try Self.required(try command(#"{"chaos": \#(chaos)}"#)["count"] as? Int)
   }
 
   /// Requests that went to another origin.
-  package func foreignCount() throws -> Int { try Self.need(try command(#"{"seen": true}"#)["foreign"] as? Int) }
+  package func foreignCount() throws -> Int { try Self.required(try command(#"{"seen": true}"#)["foreign"] as? Int) }
 }

@@ -23,11 +23,15 @@ package final class RunningPrimary: Sendable {
   /// - Parameters:
   ///   - store: made if it is not there.
   ///   - port: 0 for any free one.
-  package init(store: String, keyFile: String, port: Int = 0, arguments: [String] = []) throws {
+  ///   - environment: beside what programs need to run at all.
+  package init(
+    store: String, keyFile: String, port: Int = 0, arguments: [String] = [], environment: [String: String] = [:]
+  ) throws {
     process.executableURL = URL(fileURLWithPath: Executables.path("albergue-primary"))
     process.arguments =
       ["serve", "--store", store, "--listen", "127.0.0.1:\(port)", "--key-file", keyFile] + arguments
     process.environment = ProcessInfo.processInfo.environment.filter { ["PATH", "LD_LIBRARY_PATH"].contains($0.key) }
+      .merging(environment) { $1 }
     process.setInput(FileHandle.nullDevice)
     errorFile = store + ".server-errors"
     try Bytes.write(Data(), to: errorFile)
@@ -54,6 +58,8 @@ package final class RunningPrimary: Sendable {
   }
 
   package var url: String { "http://127.0.0.1:\(port)" }
+
+  package var isRunning: Bool { process.isRunning }
 
   /// Ends it as an operator does, and waits.
   package func stop() {

@@ -56,7 +56,7 @@ for file in "$work"/*.swift; do
   [ ! -e "$file" ] || compile "$file" "$@"
 done
 
-for module in EncryptionKeys EncryptedStorage LibSQLClient ReplicaSync; do
+for module in EncryptionKeys EncryptedStorage LibSQLClient ReplicaSync Migrations; do
   mkdir -p "$work/$module" "$work/empty.docc"
   swift symbolgraph-extract -module-name "$module" -I "$modules" "$@" -target "$(uname -m)-unknown-linux-gnu" \
     -output-dir "$work/$module" -minimum-access-level public

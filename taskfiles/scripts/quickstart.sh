@@ -28,7 +28,7 @@ if [ -n "$given" ]; then
 fi
 
 programs=${ALBERGUE_BIN_DIR:-$root/.build/release}
-for program in albergue-crypt albergue-primary turso-sync; do
+for program in albergue-crypt albergue-migration albergue-primary turso-sync; do
   [ -x "$programs/$program" ] || fail 69 "no program $programs/$program" "build it: ./taskw build"
 done
 command -v sqlcipher >/dev/null 2>&1 ||

@@ -79,7 +79,12 @@ public final class HranaClient: Sendable {
   ) async throws(RemoteError) -> (results: [Hrana.StatementResult], replicationIndex: UInt64?) {
     let batch = Hrana.Batch(atomically: statements)
     let result = try await self.batch(batch)
-    if let error = result.stepErrors.dropLast().lazy.compactMap(\.self).first { throw failure(error, "execute") }
+    if let step = result.stepErrors.dropLast().firstIndex(where: { $0 != nil }), let error = result.stepErrors[step] {
+      var failure = failure(error, "execute")
+      // Before the statements there is BEGIN.
+      failure.failedStatementIndex = (1...statements.count).contains(step) ? step - 1 : nil
+      throw failure
+    }
     let results = result.stepResults[1...statements.count].compactMap(\.self)
     guard results.count == statements.count, let commit = result.stepResults[statements.count + 1] else {
       throw mismatch("execute")
@@ -198,7 +203,7 @@ extension HranaClient {
   }
 
   /// What a server says about a statement. It had no effect.
-  func failure(_ error: Hrana.ProtocolError, _ operation: String) -> RemoteError {
+  package func failure(_ error: Hrana.ProtocolError, _ operation: String) -> RemoteError {
     if error.code == Self.streamExpired { return expired(operation, nil, remote.text(error.message)) }
     if error.code == Self.transactionTimeout {
       return RemoteError(

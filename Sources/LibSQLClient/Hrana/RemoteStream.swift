@@ -1,9 +1,9 @@
-internal import LibSQLProtocol
+package import LibSQLProtocol
 
 /// A stream of Hrana over HTTP: a connection of the remote to its database, which batons name from request to request.
 ///
 /// One request at a time, since each answer brings the next baton. After a failure the baton is dead, and so is the stream.
-actor RemoteStream {
+package actor RemoteStream {
   private enum State {
     case fresh
     case open(baton: String)
@@ -17,15 +17,15 @@ actor RemoteStream {
   private var isBusy = false
   private var waiting: [CheckedContinuation<Void, Never>] = []
 
-  init(_ client: HranaClient) { self.client = client }
+  package init(_ client: HranaClient) { self.client = client }
 
   /// Whether the server holds something for this stream.
-  var isOpen: Bool { if case .open = state { true } else { false } }
+  package var isOpen: Bool { if case .open = state { true } else { false } }
 
   /// Sends requests and gives one result for each.
   ///
   /// - Throws: ``RemoteError``; `.streamExpired` after the end of the stream.
-  func pipeline(
+  package func pipeline(
     _ requests: [Hrana.StreamRequest], _ operation: String, isRepeatable: Bool = false
   ) async throws(RemoteError) -> [Hrana.StreamResult] {
     await enter()

@@ -48,8 +48,16 @@ public final class RemoteTransaction: Sendable {
   @discardableResult
   public func commit() async throws(RemoteError) -> UInt64? {
     let batch = batch([.control("COMMIT")])
-    let results = try await stream.pipeline([.batch(batch), .close], "commit")
-    return try self.results(client.batchResult(results[0], of: batch, "commit"), "commit").first?.replicationIndex
+    let isSent = await stream.isOpen
+    do throws(RemoteError) {
+      let results = try await stream.pipeline([.batch(batch), .close], "commit")
+      return try self.results(client.batchResult(results[0], of: batch, "commit"), "commit").first?.replicationIndex
+    } catch {
+      // A request that something on the way repeats: its first copy has committed and ended the stream, and the answer is
+      // that of the second.
+      if isSent, error.code == .streamExpired { throw error.withUnknownEffect }
+      throw error
+    }
   }
 
   /// Undoes everything, and ends the stream. A transaction that is gone already is no error.

@@ -26,6 +26,8 @@ public struct RemoteError: ReportedError, Sendable, Hashable, CustomStringConver
   public let mayHaveRun: Bool
   /// How long the remote asks to wait (`Retry-After`); nil where it does not say.
   public let retryAfter: Duration?
+  /// Which of the statements of a request has failed, from 0; nil where it is another one's, or no statement's, failure.
+  package internal(set) var failedStatementIndex: Int?
 
   init(
     _ code: Code, _ operation: String, url: String? = nil, detail: String, hint: String? = nil, status: Int? = nil,
@@ -41,6 +43,13 @@ public struct RemoteError: ReportedError, Sendable, Hashable, CustomStringConver
     self.remoteText = remoteText
     self.mayHaveRun = mayHaveRun
     self.retryAfter = retryAfter
+  }
+
+  /// The same error, of a request that may have had its effect all the same.
+  var withUnknownEffect: RemoteError {
+    RemoteError(
+      code, operation, url: url, detail: detail, hint: hint, status: status, remoteCode: remoteCode,
+      remoteText: remoteText, mayHaveRun: true, retryAfter: retryAfter)
   }
 
   /// A code of the remote is logged, so that what does not look like one is no code.

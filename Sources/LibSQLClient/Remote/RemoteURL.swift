@@ -60,6 +60,9 @@ public struct RemoteURL: Sendable, Hashable, CustomStringConvertible {
     try self.init(parts, scheme: scheme, isLibSQL: name == "libsql", allowsPlaintextHTTP: allowsPlaintextHTTP)
   }
 
+  /// Whether an address has the scheme of a remote, sound or not; else it is for somebody else, such as `sqlite://`.
+  package static func hasRemoteScheme(_ text: String) -> Bool { schemes[text.prefix { $0 != ":" }.lowercased()] != nil }
+
   private static let schemes: [String: Scheme] = [
     "libsql": .https, "turso": .https, "https": .https, "wss": .https, "http": .http, "ws": .http,
   ]

@@ -6,6 +6,11 @@ public protocol MigrationDatabase: Sendable {
   /// Whether others work on it over a network. Destroying data there has to be allowed.
   var isRemote: Bool { get }
 
+  /// Refuses a script that this kind of database never runs, before anything is done.
+  ///
+  /// - Throws: ``MigrationError`` `.invalidScript`, which names file, line and statement.
+  func check(_ script: MigrationScript) throws(MigrationError)
+
   /// What is applied, and what is there. Changes nothing, makes no table.
   ///
   /// - Throws: what reading throws.
@@ -27,6 +32,9 @@ public protocol MigrationDatabase: Sendable {
 }
 
 extension MigrationDatabase {
+  /// Refuses nothing.
+  public func check(_ script: MigrationScript) throws(MigrationError) {}
+
   /// Just runs `body`, for databases whose transactions suffice.
   public func withLease<Result: Sendable>(_ body: @Sendable () async throws -> Result) async throws -> Result {
     try await body()

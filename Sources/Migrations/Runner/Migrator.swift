@@ -80,7 +80,8 @@ public struct Migrator: Sendable {
   /// - Throws: as ``up(_:)`` and ``down(_:)``.
   @discardableResult
   public func refresh() async throws -> [String] {
-    try await database.withLease {
+    try allow("refresh takes every migration back")
+    return try await database.withLease {
       try await run(.down, count: nil)
       return try await run(.up, count: nil)
     }
@@ -92,7 +93,8 @@ public struct Migrator: Sendable {
   /// - Throws: as ``down(_:)``.
   @discardableResult
   public func reset() async throws -> [String] {
-    try await database.withLease {
+    try allow("reset takes every migration back")
+    return try await database.withLease {
       let rolledBack = try await run(.down, count: nil)
       let change = DatabaseChange(expected: [], script: nil, turnsForeignKeysOff: false, edits: [.dropTables])
       guard try await database.apply(change) == .applied else { throw Self.restless }
@@ -107,7 +109,7 @@ public struct Migrator: Sendable {
   /// - Throws: as ``up(_:)``. Nothing is dropped when the tables cannot all be dropped.
   @discardableResult
   public func fresh() async throws -> [String] {
-    try allow(isDestructive: true, "fresh drops every table")
+    try allow("fresh drops every table")
     return try await database.withLease {
       try report(.disablingForeignKeys)
       try report(.disabledForeignKeys)
@@ -134,7 +136,8 @@ public struct Migrator: Sendable {
     let plan = try planned(direction, count: count, in: state)
     if plan.isEmpty { try report(direction == .up ? .nothingPending : .nothingApplied) }
     for step in plan {
-      try allow(isDestructive: step.script.isDestructive, "\(step.script.source) destroys data")
+      try database.check(step.script)
+      if let reason = step.destruction { try allow(reason) }
     }
     var done: [String] = []
     for step in plan {
@@ -199,8 +202,8 @@ public struct Migrator: Sendable {
     return state
   }
 
-  private func allow(isDestructive: Bool, _ what: String) throws(MigrationError) {
-    guard isDestructive, database.isRemote, !settings.allowsDestruction else { return }
+  private func allow(_ what: String) throws(MigrationError) {
+    guard database.isRemote, !settings.allowsDestruction else { return }
     throw MigrationError(
       .destructive, "\(what), and the database is a remote one; nothing was done",
       hint: "look at it with albergue-migration plan, then allow it with --allow-destructive")

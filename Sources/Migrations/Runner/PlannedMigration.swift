@@ -29,6 +29,16 @@ public struct PlannedMigration: Sendable, Hashable {
     (self.migration, self.direction, self.script) = (migration, direction, script)
   }
 
+  /// What it destroys, as the first half of a sentence; nil when it destroys nothing.
+  ///
+  /// Taking a migration back counts, whatever its statements are: programs rely on what it has made.
+  var destruction: String? {
+    if let statement = script.statements.first(where: \.effect.isDestructive) {
+      return "\(script.place(of: statement)) of '\(migration.version)' destroys data"
+    }
+    return direction == .down ? "\(script.source) takes '\(migration.version)' back" : nil
+  }
+
   /// What a database has to do for it.
   ///
   /// - Parameter time: seconds since 1970-01-01 UTC.
@@ -50,6 +60,9 @@ public struct PlannedMigration: Sendable, Hashable {
   /// The record's time is that of the run.
   public var sql: String {
     var lines = ["-- \(direction.rawValue): \(migration.version), from \(script.source)"]
+    if script.options.remoteTransactions == .eachStatement {
+      lines.append("-- at a remote: each statement in a transaction of its own")
+    }
     if script.turnsForeignKeysOff { lines.append("PRAGMA foreign_keys=OFF;") }
     lines.append("BEGIN IMMEDIATE;")
     lines += Tracker.creation.map { $0.sql + ";" }

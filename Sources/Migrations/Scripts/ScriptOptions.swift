@@ -16,6 +16,17 @@ public struct ScriptOptions: Sendable, Hashable {
     case off
   }
 
+  /// How many transactions a script is at a remote. A local file always runs it in one.
+  public enum RemoteTransactions: String, Sendable, CaseIterable {
+    /// One, with its record. The default.
+    case whole
+    /// One for each statement, for changes of rows that take longer than a remote lets a transaction take. What was done is
+    /// recorded with each, so that a run that stops in between is continued by the next one.
+    case eachStatement = "each-statement"
+  }
+
+  /// `remote-transactions`
+  public var remoteTransactions = RemoteTransactions.whole
   /// `foreign-keys`
   public var foreignKeys = ForeignKeys.automatic
   /// `description`, a text for people.
@@ -61,11 +72,18 @@ public struct ScriptOptions: Sendable, Hashable {
           hint: "use \(ForeignKeys.allCases.map(\.rawValue).joined(separator: ", "))")
       }
       foreignKeys = setting
+    case "remote-transactions":
+      guard let setting = RemoteTransactions(rawValue: value) else {
+        throw MigrationError(
+          .invalidScript, "\(place): unknown setting of remote-transactions",
+          hint: "use \(RemoteTransactions.allCases.map(\.rawValue).joined(separator: ", "))")
+      }
+      remoteTransactions = setting
     case "description": description = value
     default:
       throw MigrationError(
         .invalidScript, "\(place): unknown option in the front matter",
-        hint: "options are: foreign-keys, description")
+        hint: "options are: foreign-keys, remote-transactions, description")
     }
   }
 

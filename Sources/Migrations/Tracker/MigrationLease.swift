@@ -33,6 +33,13 @@ public enum MigrationLease {
       [.text(owner)])
   }
 
+  /// Renews the lease, if `owner` has it still. Unlike ``acquisition(owner:)`` it takes none: a copy that arrives late,
+  /// when its runner has ended, must find the lease gone.
+  public static func renewal(owner: String) -> Tracker.Statement {
+    Tracker.Statement(
+      "UPDATE \"\(table)\" SET \"expires_at\" = unixepoch() + \(seconds) WHERE \"owner\" = ?", [.text(owner)])
+  }
+
   /// An expression that is 1 while `owner` has the lease, and else 0.
   public static func isHeld(by owner: String) -> Tracker.Statement {
     Tracker.Statement(

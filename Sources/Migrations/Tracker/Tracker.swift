@@ -11,6 +11,9 @@ public enum Tracker {
   /// Ours. SeaORM's `generate entity` passes over names that begin with `_`.
   public static let checksumTable = "_albergue_migration_checksums"
 
+  /// The table of the hostel's former program, which knows one migration: the baseline.
+  public static let baselineTable = "_albergue_migrations"
+
   /// One statement with its parameters, for a local database or a remote one.
   public struct Statement: Sendable, Hashable {
     /// Its text, with `?` for each value.
@@ -35,6 +38,8 @@ public enum Tracker {
     case forget(version: String)
     /// Both tables are dropped.
     case dropTables
+    /// The baseline of that name is applied.
+    case stampBaseline(name: String)
   }
 
   /// Makes both tables, where they are missing.
@@ -79,6 +84,13 @@ public enum Tracker {
     case .setChecksum(let version, let checksum): [setChecksum(version, checksum)]
     case .forget(let version):
       [table, checksumTable].map { Statement("DELETE FROM \"\($0)\" WHERE \"version\" = ?", [.text(version)]) }
+    case .stampBaseline(let name):
+      [
+        Statement(
+          "CREATE TABLE IF NOT EXISTS \"\(baselineTable)\" "
+            + "(name TEXT PRIMARY KEY, applied_at TEXT NOT NULL DEFAULT (CURRENT_TIMESTAMP))"),
+        Statement("INSERT OR IGNORE INTO \"\(baselineTable)\" (name) VALUES (?)", [.text(name)]),
+      ]
     case .dropTables: [checksumTable, table].map { Statement("DROP TABLE IF EXISTS \"\($0)\"") }
     }
   }

@@ -27,8 +27,16 @@ struct WriteLedger: Sendable {
       let own = results.dropFirst(opening.count).map { StatementResult($0) }
       return .confirmed(Confirmation(value: own, position: index, id: id))
     } catch {
+      if Self.isOfSecondCopy(error, opening) { return .confirmed(Confirmation(value: nil, position: nil, id: id)) }
       return try await outcome(of: id, error)
     }
+  }
+
+  /// Whether the name of the write was there already. Nobody else has it, and it has not been claimed: so something on the way
+  /// has repeated the request, its first copy was committed, and this is the answer to the second.
+  private static func isOfSecondCopy(_ error: RemoteError, _ opening: [Hrana.Statement]) -> Bool {
+    error.code == .statement && error.failedStatementIndex == opening.count - 1
+      && error.remoteCode?.hasPrefix("SQLITE_CONSTRAINT") == true
   }
 
   /// Runs `body` in a transaction over several requests.

@@ -69,7 +69,7 @@ extension ReplicaSettings {
     guard let path = path ?? variable("TURSO_REPLICA_PATH") else {
       throw SyncError(.configuration, "it is not said where the replica is", hint: "set TURSO_REPLICA_PATH")
     }
-    let general = variable("DATABASE_URL").flatMap { Self.isRemote($0) ? $0 : nil }
+    let general = variable("DATABASE_URL").flatMap { RemoteURL.hasRemoteScheme($0) ? $0 : nil }
     guard let url = url ?? variable("TURSO_DATABASE_URL") ?? general else {
       throw SyncError(.configuration, "it is not said where the remote is", hint: "set TURSO_DATABASE_URL")
     }
@@ -90,10 +90,6 @@ extension ReplicaSettings {
         hint: "use \(Mode.allCases.map(\.rawValue).joined(separator: " or "))")
     }
     return mode
-  }
-
-  private static func isRemote(_ url: String) -> Bool {
-    ["libsql", "turso", "http", "https", "ws", "wss"].contains(url.prefix { $0 != ":" }.lowercased())
   }
 
   /// Whole seconds or a decimal fraction.

@@ -53,7 +53,9 @@ struct PushSender: Sendable {
       guard error.mayHaveRun else {
         throw error.code == .transactionClosed || error.code == .streamExpired ? Self.tookTooLong : error
       }
-      return try await isCommitted(id) ? .committed : .moved
+      if try await isCommitted(id) { return .committed }
+      if error.code == .streamExpired { throw Self.tookTooLong }
+      return .moved
     }
   }
 

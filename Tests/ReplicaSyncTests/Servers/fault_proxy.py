@@ -6,6 +6,8 @@ another origin. Commands are lines of JSON on standard input, each answered by a
   {"rules": [RULE...]}   replaces the rules
   {"release": true}      sends the requests on that "drop": "late" has held back; answers with their statuses and bodies
   {"seen": true}         requests since the last time, as [method, path], and how many came to the other origin
+  {"chaos": {"seed": n, "rate": p, "faults": [FAULT...]}}   from now on a request to which no rule applies gets one of these
+                         faults with probability p; "chaos": null ends it. Answers how many were made until then
 
 A RULE is tried in order: {"path": prefix, "method": M, "skip": n, "times": n, ...one fault}. "skip" lets the first n requests
 that fit pass, "times" is how often the fault is made (default: for ever). Faults:
@@ -14,15 +16,20 @@ that fit pass, "times" is how often the fault is made (default: for ever). Fault
   "redirect": true                              to the other origin; the server is not asked
   "drop": "before" | "after" | "late"           the connection is closed without an answer; "after": the server has acted;
                                                 "late": it will act when it is told to
+  "kill": pid                                   with "drop": that process is killed before its connection is closed
   "cut": n                                      the connection is closed after n bytes of the body
   "shorten": n                                  the last n bytes of the body are missing, and the length says so
   "lengthen": n                                 the length says n bytes more than come
   "delay": seconds                              before the answer
+  "duplicate": "first" | "second"               the server gets the request twice; its first or second answer is passed on
   "anonymous": true                             the server does not say which database it is, as Turso's does not
   "without_block": [size, index]                block `index` of the body is missing, and the length says so
 """
 import http.client
 import json
+import os
+import random
+import signal
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -33,9 +40,13 @@ rules = []
 seen = []
 foreign = []
 held = []
+# What {"chaos": ...} has set: a generator, the probability and the faults; and how many were made.
+chaos = None
+chaos_count = 0
 
 
 def fault_for(method, path):
+    global chaos_count
     with lock:
         seen.append([method, path])
         for rule in rules:
@@ -49,6 +60,11 @@ def fault_for(method, path):
             if "times" in rule:
                 rule["times"] -= 1
             return dict(rule)
+        if chaos is not None:
+            generator, rate, faults = chaos
+            if generator.random() < rate:
+                chaos_count += 1
+                return dict(generator.choice(faults))
     return {}
 
 
@@ -78,7 +94,9 @@ class Handler(BaseHTTPRequestHandler):
                     return data
         return self.rfile.read(int(self.headers.get("content-length", 0)))
 
-    def close(self):
+    def close(self, fault={}):
+        if "kill" in fault:
+            os.kill(fault["kill"], signal.SIGKILL)
         self.close_connection = True
 
     def answer(self, status, headers, body, length=None):
@@ -103,22 +121,26 @@ class Handler(BaseHTTPRequestHandler):
             target = "http://127.0.0.1:%d%s" % (other.server_address[1], self.path)
             return self.answer(307, [("location", target)], b"")
         if fault.get("drop") == "before":
-            return self.close()
+            return self.close(fault)
         passed_on = ("transfer-encoding", "connection", "content-length")
         sent = {name: value for name, value in self.headers.items() if name.lower() not in passed_on}
         sent["content-length"] = str(len(request))
         if fault.get("drop") == "late":
             with lock:
                 held.append((self.command, self.path, request, sent))
-            return self.close()
+            return self.close(fault)
         try:
             response, body = ask(self.command, self.path, request, sent)
-        except OSError:
+            if "duplicate" in fault:
+                repeated = ask(self.command, self.path, request, sent)
+                if fault["duplicate"] == "second":
+                    response, body = repeated
+        except (OSError, http.client.HTTPException):
             return self.close()
         if "delay" in fault:
             time.sleep(fault["delay"])
         if fault.get("drop") == "after":
-            return self.close()
+            return self.close(fault)
         headers = response.getheaders()
         if "cut" in fault:
             return self.answer(response.status, headers, body[: fault["cut"]], len(body) + 1)
@@ -170,12 +192,19 @@ for line in sys.stdin:
         with lock:
             requests, held[:] = list(held), []
         for request in requests:
-            response, body = ask(*request)
-            late.append([str(response.status), body.decode()])
+            try:
+                response, body = ask(*request)
+            except (OSError, http.client.HTTPException):
+                continue
+            late.append([str(response.status), body.decode(errors="replace")])
     with lock:
         if "rules" in command:
             rules[:] = command["rules"]
             answer = {}
+        elif "chaos" in command:
+            wanted = command["chaos"]
+            answer = {"count": chaos_count}
+            chaos = wanted and (random.Random(wanted["seed"]), wanted["rate"], wanted["faults"])
         else:
             answer = {"seen": list(seen), "foreign": len(foreign), "late": late}
             del seen[:]

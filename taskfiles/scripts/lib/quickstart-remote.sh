@@ -19,6 +19,7 @@ begin_in_background() {
   begun=$1 pattern=$2
   shift 2
   show "$@"
+  : >"$begun.out"
   "$@" >"$begun.out" 2>&1 </dev/null &
   process=$!
   eval "$begun=\$process"
@@ -48,15 +49,10 @@ url=$(sed -n 's/.*\(http:[^,]*\),.*/\1/p' server.out)
 printf '   $ export TURSO_DATABASE_URL=%s TURSO_ENCRYPTION_KEYRING=keys\n' "$url"
 export TURSO_DATABASE_URL="$url" TURSO_ENCRYPTION_KEYRING=keys
 
-if albergue-migration --help 2>/dev/null | grep -q '^ *migrate-remote'; then
-  explain "Migrations: the ten of the hostel, run at the remote; a second run finds nothing to do."
-  step 0 albergue-migration migrate-remote
-  step 0 albergue-migration migrate-remote
-  step 0 albergue-migration status-remote
-else
-  explain "A schema at the remote."
-  at_the_remote "CREATE TABLE beds (id INTEGER PRIMARY KEY, bed_number INTEGER NOT NULL UNIQUE, room_number INTEGER NOT NULL, room_name TEXT NOT NULL, price_per_night REAL NOT NULL)"
-fi
+explain "Migrations: the ten of the hostel, run at the remote; a second run finds nothing to do."
+step 0 albergue-migration migrate-remote
+step 0 albergue-migration migrate-remote
+step 0 albergue-migration status-remote
 at_the_remote "INSERT INTO beds (bed_number, room_number, room_name, price_per_night) VALUES (1, 1, 'Dormitorio A', 15.0), (2, 1, 'Dormitorio A', 15.0)"
 
 explain "An encrypted replica of it, read locally. Nothing of it is ever on the disk in clear."

@@ -14,6 +14,10 @@ turso_begin() {
   if [ -z "$turso_token" ] && [ -n "${TURSO_API_TOKEN_FILE:-}" ]; then
     turso_token=$(cat -- "$TURSO_API_TOKEN_FILE") ||
       fail 66 "the file of TURSO_API_TOKEN_FILE cannot be read (the message is above)" "check its name and its rights"
+    case $(stat -L -c %a -- "$TURSO_API_TOKEN_FILE") in
+      *00) ;;
+      *) fail 77 "others can read the file of TURSO_API_TOKEN_FILE" "chmod 600 '$TURSO_API_TOKEN_FILE'" ;;
+    esac
   fi
   unset TURSO_API_TOKEN TURSO_PLATFORM_TOKEN TURSO_AUTH_TOKEN TURSO_ENCRYPTION_KEY TURSO_REMOTE_ENCRYPTION_KEY
   case $turso_token in

@@ -58,6 +58,11 @@ case $expiration in
   *[!0-9smhdwy]* | '' | [!0-9]* | *[0-9]) fail 64 "an expiration is 'never' or a time such as 1d, 2w, 12h" "$usage" ;;
 esac
 
+case $file in
+  '' | /*) ;;
+  *) file=${ALBERGUE_USER_DIR:-.}/$file ;;
+esac
+
 turso_begin
 turso_way
 

@@ -113,6 +113,7 @@ $clean albergue-crypt keygen --keyring "$work/other-keys" >/dev/null
 
 if [ "$where" = local ]; then
   mkdir "$work/primary"
+  : >"$work/primary/server.out"
   # shellcheck disable=SC2086
   $clean albergue-primary serve --store "$work/primary/store.db" --listen 127.0.0.1:0 --keyring "$work/keys" \
     >"$work/primary/server.out" 2>&1 </dev/null &

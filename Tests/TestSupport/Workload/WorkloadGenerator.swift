@@ -1,26 +1,36 @@
-import TestSupport
-
 /// One thing that a workload does.
-struct WorkloadStep {
-  enum Action {
+package struct WorkloadStep {
+  package enum Action {
     /// One statement; everything it answers is compared.
     case statement(String)
     /// Closes the connection, with whatever transaction it has, and opens it again.
     case reopen
   }
 
-  let action: Action
+  package let action: Action
   /// 0 and 1 write, 2 reads.
-  var connection = 0
+  package var connection = 0
   /// What the schema is afterwards, if the statement succeeds.
   var schema: WorkloadSchema?
   /// Whether it belongs to the history of the content, so that another program can repeat it on one connection.
-  var isHistory = true
+  package var isHistory = true
+
+  package init(action: Action, connection: Int = 0) {
+    self.action = action
+    self.connection = connection
+  }
+
+  init(action: Action, connection: Int = 0, schema: WorkloadSchema?, isHistory: Bool = true) {
+    self.action = action
+    self.connection = connection
+    self.schema = schema
+    self.isHistory = isHistory
+  }
 }
 
 /// Makes the statements of a seed, one by one. Statements may fail, in the way that SQLite says; the generator only wants
 /// to know whether they did, and whether a transaction is open then.
-struct WorkloadGenerator {
+package struct WorkloadGenerator {
   private var choices: WorkloadChoices
   private var schema = WorkloadSchema()
   private var schemaAtBegin = WorkloadSchema()
@@ -30,7 +40,7 @@ struct WorkloadGenerator {
   private var writer = 0
   private var queue: [WorkloadStep] = []
 
-  init(seed: UInt64) {
+  package init(seed: UInt64) {
     choices = WorkloadChoices(SeededGenerator(seed: seed))
     let cacheSize = choices.pick([2, 5, 10, 20, 200])
     queue = ["PRAGMA auto_vacuum = \(choices.number(0...2))", "VACUUM", "PRAGMA cache_size = \(cacheSize)"].map {
@@ -47,7 +57,7 @@ struct WorkloadGenerator {
     schema = step.schema ?? schema
   }
 
-  mutating func next() -> WorkloadStep {
+  package mutating func next() -> WorkloadStep {
     if !queue.isEmpty { return queue.removeFirst() }
     if choices.oneIn(7) { return look() }
     if choices.oneIn(isInTransaction ? 5 : 7) { return transactionControl() }
@@ -57,7 +67,7 @@ struct WorkloadGenerator {
   }
 
   /// What became of the step.
-  mutating func note(_ step: WorkloadStep, succeeded: Bool, isInTransaction now: Bool) {
+  package mutating func note(_ step: WorkloadStep, succeeded: Bool, isInTransaction now: Bool) {
     if step.connection == 2 {
       isReaderInTransaction = now
       return
@@ -203,10 +213,10 @@ struct WorkloadGenerator {
     guard let table = choices.pickIfAny(schema.tables)?.name else { return run("BEGIN") }
     let other = 1 - writer
     let statements = ["SELECT count(*) FROM \(table)", "DELETE FROM \(table) WHERE id = 3", "ROLLBACK"].map {
-      WorkloadStep(action: .statement($0), connection: other, isHistory: false)
+      WorkloadStep(action: .statement($0), connection: other, schema: nil, isHistory: false)
     }
     queue = [statements[0], run("PRAGMA user_version = \(choices.number(1...999))"), statements[1], statements[2]]
-    return WorkloadStep(action: .statement("BEGIN"), connection: other, isHistory: false)
+    return WorkloadStep(action: .statement("BEGIN"), connection: other, schema: nil, isHistory: false)
   }
 
   /// Looks, on the writing connection or on the reading one, which has a snapshot of its own.
@@ -228,7 +238,8 @@ struct WorkloadGenerator {
     for table in schema.spatialTables { queries.append("SELECT id FROM \(table) WHERE x0 < 50 AND y1 > 4 ORDER BY id") }
     for view in schema.views { queries.append("SELECT * FROM \(view) ORDER BY 1, 2 LIMIT 20") }
     return WorkloadStep(
-      action: .statement(choices.pick(queries)), connection: isReader ? 2 : writer, isHistory: !isReader)
+      action: .statement(choices.pick(queries)), connection: isReader ? 2 : writer, schema: nil,
+      isHistory: !isReader)
   }
 
   private mutating func fail() -> WorkloadStep {

@@ -21,17 +21,17 @@ struct WorkloadSchema {
 }
 
 /// Random choices of a workload, all from one seed.
-struct WorkloadChoices {
+package struct WorkloadChoices {
   private var generator: any RandomNumberGenerator
   private var nameCount = 0
 
-  init(_ generator: some RandomNumberGenerator) { self.generator = generator }
+  package init(_ generator: some RandomNumberGenerator) { self.generator = generator }
 
-  mutating func number(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &generator) }
+  package mutating func number(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &generator) }
 
-  mutating func oneIn(_ count: Int) -> Bool { number(1...count) == 1 }
+  package mutating func oneIn(_ count: Int) -> Bool { number(1...count) == 1 }
 
-  mutating func pick<T>(_ list: [T]) -> T { list[number(0...(list.count - 1))] }
+  package mutating func pick<T>(_ list: [T]) -> T { list[number(0...(list.count - 1))] }
 
   mutating func pickIfAny<T>(_ list: [T]) -> T? { list.isEmpty ? nil : pick(list) }
 
