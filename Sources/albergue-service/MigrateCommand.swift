@@ -21,6 +21,8 @@ struct MigrateCommand: AsyncParsableCommand {
     do {
       try await store.database.replica?.sync()
       let applied = try await store.migrate()
+      // So that a service which nobody synchronises finds the tables.
+      if !applied.isEmpty { try await store.database.replica?.sync() }
       for name in applied { try StandardOutput.line(name) }
       if applied.isEmpty { Diagnostics("albergue-service").note("nothing to apply") }
     } catch {

@@ -118,6 +118,17 @@ struct HostelServiceTests {
     try house.expectNoPlaintext()
   }
 
+  /// Where nobody synchronises, the data is that of `migrate`, and a write brings what it needs.
+  @Test func aReplicaThatNobodySynchronisesIsReadAsItIs() async throws {
+    let house = try await House(.replica)
+    // The file that `migrate` has left, and no interval.
+    let client = try await house.open("migrating", interval: "0")
+    #expect(try await client.get("/v1/beds").text == #"{"items":[],"next":null}"#)
+    #expect(try await client.post("/v1/beds", Guest.bed(1)).status == 201)
+    #expect(try await client.get("/v1/beds/1").status == 200)
+    house.stopServices()
+  }
+
   // MARK: - What is refused
 
   @Test func problemsNameTheFieldAndNotTheValue() async throws {

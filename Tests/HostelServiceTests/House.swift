@@ -66,11 +66,11 @@ final class House: Sendable {
     try #require(answer.status == 200 && !answer.text.contains(#""error""#), "\(answer.text)")
   }
 
-  private func environment(_ name: String) -> [String: String] {
+  private func environment(_ name: String, interval: String = "1") -> [String: String] {
     var variables = [
       "DB_MODE": mode.rawValue, "TURSO_REPLICA_PATH": folder.file(mode == .file ? "hostel.db" : "\(name).db"),
       "TURSO_ENCRYPTION_KEY_FILE": keys.file("file.key"), "PILGRIM_ENCRYPTION_KEY_FILE": keys.file("columns.key"),
-      "ALBERGUE_ESTABLISHMENT_CODE": "0000000001", "ALBERGUE_LOG": "debug", "TURSO_SYNC_INTERVAL_SECS": "1",
+      "ALBERGUE_ESTABLISHMENT_CODE": "0000000001", "ALBERGUE_LOG": "debug", "TURSO_SYNC_INTERVAL_SECS": interval,
     ]
     if let primary { variables["TURSO_DATABASE_URL"] = proxy?.url ?? primary.url }
     return variables
@@ -79,17 +79,20 @@ final class House: Sendable {
   /// Starts an instance of the service, with a replica of its own.
   ///
   /// - Parameter tokens: whether it asks for them.
-  func start(_ name: String = "one", tokens: Bool = true) async throws -> RunningService {
+  func start(
+    _ name: String = "one", tokens: Bool = true, interval: String = "1"
+  ) async throws -> RunningService {
     let arguments = tokens ? ["--auth-jwt-key-file", keys.file("tokens.pub")] : []
     let service = try RunningService(
-      arguments, environment: environment(name), log: folder.file("\(name)-\(services.withLock(\.count)).log"))
+      arguments, environment: environment(name, interval: interval),
+      log: folder.file("\(name)-\(services.withLock(\.count)).log"))
     services.withLock { $0.append(service) }
     return service
   }
 
   /// Starts one that has data, and gives a client with every right.
-  func open(_ name: String = "one", tokens: Bool = true) async throws -> Client {
-    let service = try await start(name, tokens: tokens)
+  func open(_ name: String = "one", tokens: Bool = true, interval: String = "1") async throws -> Client {
+    let service = try await start(name, tokens: tokens, interval: interval)
     let client = Client(url: service.url, token: tokens ? try Tokens.sign(["a": "rw", "sub": "synthetic_admin"]) : nil)
     // The first sync comes when it comes.
     while try await client.send("GET", "/health").status != 200 { await Task.yield() }

@@ -141,11 +141,12 @@ def main():
         sequence(server, "CREATE TABLE ballast (a BLOB)")
         path = "/v1/bookings/BENCH-%d"
         idle = wrk(following, folder, path, count, options.seconds)
-        before = following.get("/health")[1]["position"]
         stop = threading.Event()
+        rounds = []
 
         def write():
             while not stop.is_set():
+                rounds.append(1)
                 sequence(server, f"DELETE FROM ballast; WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n "
                                  f"WHERE i < {options.pages}) INSERT INTO ballast SELECT randomblob(4000) FROM n;")
 
@@ -154,9 +155,8 @@ def main():
         busy = wrk(following, folder, path, count, options.seconds)
         stop.set()
         writer.join()
-        pages = following.get("/health")[1]["position"] - before
         rows.append(("a booking, no sync at work", "%.0f reads/s, p50 %.2f ms, p99 %.2f ms" % idle))
-        rows.append((f"a booking, while {pages} changed pages came", "%.0f reads/s, p50 %.2f ms, p99 %.2f ms" % busy))
+        rows.append((f"a booking, while {options.pages} pages were written {len(rounds)} times, and synchronised every second", "%.0f reads/s, p50 %.2f ms, p99 %.2f ms" % busy))
         rows.append(("p99 while syncs apply / idle", f"{busy[2] / idle[2]:.2f}x"))
         following.stop()
         server.stop()
