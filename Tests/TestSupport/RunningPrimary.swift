@@ -14,6 +14,9 @@ package enum Executables {
 package final class RunningPrimary: Sendable {
   package struct Failure: Error { package let message: String }
 
+  /// Variables that a program has from the test: to be found, and for the sanitizers.
+  package static let inherited = ["PATH", "LD_LIBRARY_PATH", "TSAN_OPTIONS", "ASAN_OPTIONS"]
+
   private let process = ChildProgram()
   private let errorFile: String
   package let port: Int
@@ -30,7 +33,7 @@ package final class RunningPrimary: Sendable {
     process.executableURL = URL(fileURLWithPath: Executables.path("albergue-primary"))
     process.arguments =
       ["serve", "--store", store, "--listen", "127.0.0.1:\(port)", "--key-file", keyFile] + arguments
-    process.environment = ProcessInfo.processInfo.environment.filter { ["PATH", "LD_LIBRARY_PATH"].contains($0.key) }
+    process.environment = ProcessInfo.processInfo.environment.filter { Self.inherited.contains($0.key) }
       .merging(environment) { $1 }
     process.setInput(FileHandle.nullDevice)
     errorFile = store + ".server-errors"

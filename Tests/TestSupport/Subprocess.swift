@@ -8,7 +8,7 @@ package struct Subprocess: Sendable {
 
   /// Runs `program` (looked up in PATH unless it holds a slash) to its end.
   ///
-  /// - Parameter environment: replaces the test's own, except for PATH, HOME and LD_LIBRARY_PATH.
+  /// - Parameter environment: replaces the test's own, except for PATH, HOME, LD_LIBRARY_PATH and the like.
   package static func run(
     _ program: String, _ arguments: [String] = [], input: String = "", environment: [String: String] = [:],
     directory: String? = nil
@@ -17,7 +17,8 @@ package struct Subprocess: Sendable {
     process.executableURL = URL(fileURLWithPath: program.contains("/") ? program : "/usr/bin/env")
     process.arguments = program.contains("/") ? arguments : [program] + arguments
     var variables = environment
-    for name in ["PATH", "HOME", "LD_LIBRARY_PATH", "TMPDIR"] where variables[name] == nil {
+    for name in ["PATH", "HOME", "LD_LIBRARY_PATH", "TMPDIR", "TSAN_OPTIONS", "ASAN_OPTIONS"]
+    where variables[name] == nil {
       variables[name] = ProcessInfo.processInfo.environment[name]
     }
     process.environment = variables

@@ -83,7 +83,7 @@ struct HistoryRound {
     // What was under way arrives after its outcome was found out.
     try stage.releaseLate()
     let remote = HranaClient(try Scene.remote(stage.directURL))
-    let final = try await Ledger.look(remote)
+    let final = try await lookInTheEnd(remote)
     record.check(final.disagreement == nil, "the remote in the end: \(final.disagreement ?? "")")
     for client in clients {
       try await client.settle()
@@ -94,6 +94,18 @@ struct HistoryRound {
     record.operated(history.reads.count)
     for _ in 0..<history.checkCount { record.check(true, "") }
     stage.stop()
+  }
+
+  /// A transaction that its client has lost keeps others out until the server ends it; the server lets each wait for a while.
+  private func lookInTheEnd(
+    _ remote: HranaClient
+  ) async throws(RemoteError) -> (entries: [History.Entry], disagreement: String?) {
+    for _ in 1..<10 {
+      do throws(RemoteError) { return try await Ledger.look(remote) } catch {
+        guard error.remoteCode?.hasPrefix("SQLITE_BUSY") == true else { throw error }
+      }
+    }
+    return try await Ledger.look(remote)
   }
 
   private func judgeFiles() async throws {

@@ -99,7 +99,7 @@ final class HistoryStage: Sendable {
     program.executableURL = URL(fileURLWithPath: Executables.path("turso-sync"))
     program.arguments = ["sync", "--interval-secs", "0.05", "--json"]
     var variables = scene.replicaEnvironment(Self.followed, url)
-    for name in ["PATH", "LD_LIBRARY_PATH"] { variables[name] = ProcessInfo.processInfo.environment[name] }
+    for name in RunningPrimary.inherited { variables[name] = ProcessInfo.processInfo.environment[name] }
     program.environment = variables
     program.setInput(FileHandle.nullDevice)
     // To files, where they are scanned.

@@ -28,6 +28,12 @@ struct WriteLedger: Sendable {
       return .confirmed(Confirmation(value: own, position: index, id: id))
     } catch {
       if Self.isOfSecondCopy(error, opening) { return .confirmed(Confirmation(value: nil, position: nil, id: id)) }
+      if error.code == .statement, error.failedStatementIndex ?? 0 < opening.count {
+        // Not one of the caller's: busy, mostly. That is no proof either, since it may be the answer to a second copy.
+        let outcome: WriteOutcome<[StatementResult]> = await resolve(id, error)
+        if case .notCommitted = outcome { throw error }
+        return outcome
+      }
       return try await outcome(of: id, error)
     }
   }
