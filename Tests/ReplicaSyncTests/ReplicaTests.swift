@@ -159,6 +159,27 @@ struct ReplicaTests {
     await replica.close()
   }
 
+  /// The answer is that of a second copy, which found the database busy. The first one was committed.
+  @Test func aBusyDatabaseIsNoProofThatNothingWasWritten() async throws {
+    let replica = try await open()
+    _ = try await replica.write([RemoteStatement("INSERT INTO bed (guest) VALUES ('first')")])
+    let error = #"{"message": "database is locked", "code": "SQLITE_BUSY"}"#
+    // BEGIN has failed: nothing of the other six steps was run.
+    let result = #"{"step_results": [null, null, null, null, null, null, null], "#
+      + #""step_errors": [\#(error), null, null, null, null, null, null]}"#
+    let answer = #"{"baton": null, "base_url": null, "results": [{"type": "ok", "response": {"type": "batch", "#
+      + #""result": \#(result)}}, {"type": "ok", "response": {"type": "close"}}]}"#
+    let text = String(decoding: try JSONEncoder().encode(answer), as: UTF8.self)
+    try proxy.set(#"{"path": "/v3/pipeline", "instead": \#(text), "times": 1}"#)
+    guard case .confirmed = try await replica.write([Self.insert]) else { throw Unexpected("not committed") }
+    #expect(try await guestCount() == .integer(2))
+    // Where nothing was committed, it is an error as before, and the name keeps a late copy out.
+    try proxy.set(#"{"path": "/v3/pipeline", "drop": "late", "times": 1}"#)
+    guard case .notCommitted = try await replica.write([RemoteStatement("INSERT INTO bed (guest) VALUES ('late')")])
+    else { throw Unexpected("committed") }
+    await replica.close()
+  }
+
   @Test func namesOfOldWritesAreRemovedAFewAtATimeAndThoseOfPushesAreLeft() async throws {
     let replica = try await open()
     _ = try await replica.write([RemoteStatement("INSERT INTO bed (guest) VALUES ('first')")])
