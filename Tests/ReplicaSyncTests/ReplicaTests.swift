@@ -165,9 +165,11 @@ struct ReplicaTests {
     _ = try await replica.write([RemoteStatement("INSERT INTO bed (guest) VALUES ('first')")])
     let error = #"{"message": "database is locked", "code": "SQLITE_BUSY"}"#
     // BEGIN has failed: nothing of the other six steps was run.
-    let result = #"{"step_results": [null, null, null, null, null, null, null], "#
+    let result =
+      #"{"step_results": [null, null, null, null, null, null, null], "#
       + #""step_errors": [\#(error), null, null, null, null, null, null]}"#
-    let answer = #"{"baton": null, "base_url": null, "results": [{"type": "ok", "response": {"type": "batch", "#
+    let answer =
+      #"{"baton": null, "base_url": null, "results": [{"type": "ok", "response": {"type": "batch", "#
       + #""result": \#(result)}}, {"type": "ok", "response": {"type": "close"}}]}"#
     let text = String(decoding: try JSONEncoder().encode(answer), as: UTF8.self)
     try proxy.set(#"{"path": "/v3/pipeline", "instead": \#(text), "times": 1}"#)
