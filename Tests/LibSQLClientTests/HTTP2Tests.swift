@@ -65,7 +65,7 @@ struct HTTP2Tests {
     #expect(try await server.requests().first?.body == body)
   }
 
-  @Test func aSlowReaderGetsEverything() async throws {
+  @Test func aReaderThatTakesItsTimeGetsEverything() async throws {
     try await server.route([
       "GET /": [.init(200, Self.pattern, framing: "chunked").changed { $0.times = 60_000 }], "GET /x": [.init()],
     ])

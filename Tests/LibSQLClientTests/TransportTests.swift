@@ -184,7 +184,7 @@ struct TransportTests {
 
   // MARK: Memory
 
-  @Test func aReaderThatIsSlowHoldsTheServerUp() async throws {
+  @Test func aReaderThatTakesItsTimeHoldsTheServerUp() async throws {
     let transport = try Transport(.with { $0.limits.waitingByteCountMax = 100_000 })
     try await server.route(["GET /": [.init(200, Self.pattern).changed { $0.times = 100_000 }]])
     let response = try await transport.send(.get(server, "/"))
