@@ -305,7 +305,6 @@ let package = Package(
         "HostelService", "HostelStore", "HostelDomain", "EncryptedStorage", "EncryptionKeys", "TestSupport",
         "albergue-primary", "albergue-service",
       ],
-      exclude: ["Clients"],
       swiftSettings: strict),
     .testTarget(
       name: "WorkingCopyTests",

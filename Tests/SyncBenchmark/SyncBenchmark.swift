@@ -12,8 +12,8 @@ import ReplicaSync
 /// | line | what is measured |
 /// |---|---|
 /// | `sync` | one sync |
-/// | `points PLAINTEXT COUNT` | that many reads of a row of `big` by its key: from the replica, and through the C API from a plaintext file |
-/// | `scan PLAINTEXT` | all rows of `big`, in the same two ways |
+/// | `points PLAINTEXT ROWS COUNT` | that many reads by key of the first rows of `big`: from the replica, and through the C API from a plaintext file |
+/// | `scan PLAINTEXT ROWS` | the first rows of `big`, in the same two ways |
 @main
 struct SyncBenchmark {
   static func main() async throws {
@@ -35,8 +35,11 @@ struct SyncBenchmark {
         let start = ContinuousClock.now
         _ = try await syncer.sync()
         say("\((ContinuousClock.now - start) / .seconds(1))")
-      case "points": try compare(words, arguments[1], readers) { try $0.points(Int(words[2]) ?? 1) }
-      case "scan": try compare(words, arguments[1], readers) { try $0.scan() }
+      case "points":
+        try compare(words, arguments[1], readers) {
+          try $0.points(Int(words[3]) ?? 1, among: Int64(words[2]) ?? 1)
+        }
+      case "scan": try compare(words, arguments[1], readers) { try $0.scan(Int64(words[2]) ?? 1) }
       default: say("unknown: \(line)")
       }
     }
@@ -71,14 +74,13 @@ struct SyncBenchmark {
 
 /// Reads table `big (id INTEGER PRIMARY KEY, a TEXT, b BLOB)`.
 private protocol Reader {
-  func points(_ count: Int) throws
-  func scan() throws
+  func points(_ count: Int, among rowCount: Int64) throws
+  func scan(_ rowCount: Int64) throws
 }
 
 private enum Query {
-  static let count = "SELECT count(*) FROM big"
   static let point = "SELECT id, a FROM big WHERE id = ?"
-  static let scan = "SELECT id, a FROM big"
+  static let scan = "SELECT id, a FROM big WHERE id <= ?"
 
   /// Rows in no order that a cache would like, the same for both.
   static func keys(_ count: Int, of rowCount: Int64, _ body: (Int64) throws -> Void) rethrows {
@@ -91,14 +93,15 @@ private enum Query {
 }
 
 extension Session: Reader {
-  func points(_ count: Int) throws {
-    let rowCount = try value(Query.count).integer ?? 1
+  func points(_ count: Int, among rowCount: Int64) throws {
     try Query.keys(count, of: rowCount) { key in
       try forEachRow(Query.point, [.integer(key)]) { _ = ($0[0].integer, $0[1].text) }
     }
   }
 
-  func scan() throws { try forEachRow(Query.scan) { _ = ($0[0].integer, $0[1].text) } }
+  func scan(_ rowCount: Int64) throws {
+    try forEachRow(Query.scan, [.integer(rowCount)]) { _ = ($0[0].integer, $0[1].text) }
+  }
 }
 
 /// A plaintext file through the C API, with the cache that the replica's connection has.
@@ -122,27 +125,23 @@ private final class PlainReader: Reader {
     database = nil
   }
 
-  func points(_ count: Int) throws {
-    let rowCount = try run(Query.count) { sqlite3_column_int64($0, 0) } ?? 1
-    var statement: OpaquePointer?
-    try check(sqlite3_prepare_v2(database, Query.point, -1, &statement, nil))
-    defer { sqlite3_finalize(statement) }
-    Query.keys(count, of: rowCount) { key in
-      sqlite3_bind_int64(statement, 1, key)
-      while sqlite3_step(statement) == SQLITE_ROW { read(statement) }
-      sqlite3_reset(statement)
-    }
+  func points(_ count: Int, among rowCount: Int64) throws {
+    try run(Query.point) { statement in Query.keys(count, of: rowCount) { read(statement, $0) } }
   }
 
-  func scan() throws { _ = try run(Query.scan) { read($0) } }
+  func scan(_ rowCount: Int64) throws { try run(Query.scan) { read($0, rowCount) } }
 
-  private func run<T>(_ sql: String, _ row: (OpaquePointer?) -> T) throws -> T? {
+  private func run(_ sql: String, _ work: (OpaquePointer?) -> Void) throws {
     var statement: OpaquePointer?
     try check(sqlite3_prepare_v2(database, sql, -1, &statement, nil))
     defer { sqlite3_finalize(statement) }
-    var last: T?
-    while sqlite3_step(statement) == SQLITE_ROW { last = row(statement) }
-    return last
+    work(statement)
+  }
+
+  private func read(_ statement: OpaquePointer?, _ argument: Int64) {
+    sqlite3_bind_int64(statement, 1, argument)
+    while sqlite3_step(statement) == SQLITE_ROW { read(statement) }
+    sqlite3_reset(statement)
   }
 
   /// As a program does that wants the text: copied into a string.
