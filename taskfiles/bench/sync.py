@@ -137,6 +137,8 @@ def main():
              "the system's cache there.", "",
              "| what | ours, encrypted | libsql, plaintext | ratio | goal | spread |", "|---|---|---|---|---|---|"]
     lines += ["| " + " | ".join(row) + " |" for row in rows]
+    with open(os.path.join(ROOT, "taskfiles", "bench", "notes-sync.md")) as file:
+        lines += ["", file.read().rstrip()]
     with open(os.path.join(ROOT, "docs", "benchmarks-sync.md"), "w") as file:
         file.write("\n".join(lines) + "\n")
 
