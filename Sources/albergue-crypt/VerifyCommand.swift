@@ -75,10 +75,7 @@ struct VerifyCommand: AsyncParsableCommand {
       throw CommandError(.usage, "it is not said where the remote is", hint: "set TURSO_DATABASE_URL")
     }
     let options = keys.loadingOptions(try LogSettings.logger("keys"))
-    return Remote(
-      try RemoteURL(url), tokens: try .fromEnvironment(options: options),
-      customerKey: try .fromEnvironment(options: options), transport: try Transport(),
-      logger: try LogSettings.logger("remote"))
+    return try .fromEnvironment(try RemoteURL(url), options: options, logger: try LogSettings.logger("remote"))
   }
 
   private struct Output: Encodable {

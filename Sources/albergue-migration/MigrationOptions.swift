@@ -88,7 +88,7 @@ struct DatabaseOptions: ParsableArguments {
       return (database, { await database.close() })
     case .remote(let url):
       let options = keys.loadingOptions(try LogSettings.logger("keys"))
-      let remote = try Remote.make(url, options)
+      let remote = try Remote.fromEnvironment(url, options: options, logger: try LogSettings.logger("remote"))
       return (RemoteDatabase(remote, waitingTime: .seconds(waitSecs)), {})
     }
   }

@@ -23,15 +23,6 @@ enum DatabaseAddress {
   }
 }
 
-extension Remote {
-  /// Token and customer key are read; nothing is sent.
-  static func make(_ url: RemoteURL, _ options: KeyLoadingOptions) throws -> Remote {
-    Remote(
-      url, tokens: try .fromEnvironment(options: options), customerKey: try .fromEnvironment(options: options),
-      transport: try Transport(), logger: try LogSettings.logger("remote"))
-  }
-}
-
 /// The remote, for commands that are about one.
 struct RemoteOptions: ParsableArguments {
   @Option(
@@ -62,6 +53,8 @@ struct RemoteOptions: ParsableArguments {
     }
     let options = KeyLoadingOptions(
       allowInsecurePermissions: allowInsecurePermissions, logger: try LogSettings.logger("keys"))
-    return RemoteDatabase(try Remote.make(try RemoteURL(text), options), waitingTime: .seconds(waitSecs))
+    let remote = try Remote.fromEnvironment(
+      try RemoteURL(text), options: options, logger: try LogSettings.logger("remote"))
+    return RemoteDatabase(remote, waitingTime: .seconds(waitSecs))
   }
 }

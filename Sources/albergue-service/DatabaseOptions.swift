@@ -44,10 +44,8 @@ struct DatabaseOptions: ParsableArguments {
     // Whoever waits for an answer of this service should hear soon that there is none.
     var retries = RetryPolicy()
     (retries.attemptCountMax, retries.delayMax) = (3, .seconds(1))
-    let remote = Remote(
-      settings.url, tokens: try .fromEnvironment(options: options),
-      customerKey: try .fromEnvironment(options: options), transport: try Transport(), retries: retries,
-      logger: try LogSettings.logger("remote"))
+    let remote = try Remote.fromEnvironment(
+      settings.url, options: options, retries: retries, logger: try LogSettings.logger("remote"))
     return try await HostelDatabase.openReplica(settings, remote: remote, factory: factory)
   }
 }

@@ -79,9 +79,6 @@ struct RemoteOptions: ParsableArguments {
   /// Token and customer key are read; nothing is sent.
   func makeRemote(_ settings: ReplicaSettings) throws -> Remote {
     let options = replica.keys.loadingOptions(try LogSettings.logger("keys"))
-    return Remote(
-      settings.url, tokens: try .fromEnvironment(options: options),
-      customerKey: try .fromEnvironment(options: options), transport: try Transport(),
-      logger: try LogSettings.logger("remote"))
+    return try .fromEnvironment(settings.url, options: options, logger: try LogSettings.logger("remote"))
   }
 }

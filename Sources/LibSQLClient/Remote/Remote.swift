@@ -1,3 +1,4 @@
+public import EncryptionKeys
 internal import LibSQLProtocol
 public import Logging
 
@@ -31,6 +32,18 @@ public final class Remote: Sendable {
     self.transport = transport
     self.retries = retries
     self.logger = logger
+  }
+
+  /// A remote with the token and the customer key that the environment gives, as programs use it. Nothing is sent yet.
+  ///
+  /// - Throws: ``RemoteError`` as `TokenSource.fromEnvironment` and `CustomerKey.fromEnvironment`, and when libcurl fails.
+  public static func fromEnvironment(
+    _ url: RemoteURL, options: KeyLoadingOptions = KeyLoadingOptions(), retries: RetryPolicy = RetryPolicy(),
+    logger: Logger? = nil
+  ) throws(RemoteError) -> Remote {
+    Remote(
+      url, tokens: try .fromEnvironment(options: options), customerKey: try .fromEnvironment(options: options),
+      transport: try Transport(), retries: retries, logger: logger)
   }
 
   /// A request to the remote.
