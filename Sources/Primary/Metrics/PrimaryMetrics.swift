@@ -3,15 +3,8 @@ internal import Synchronization
 
 /// What the server has counted.
 final class PrimaryMetrics: Sendable {
-  private struct Key: Hashable, Comparable {
-    let route: String
-    let status: Int
-
-    static func < (one: Key, other: Key) -> Bool { (one.route, one.status) < (other.route, other.status) }
-  }
-
   private struct State {
-    var requests: [Key: (count: Int, seconds: Double)] = [:]
+    var requests = RequestCounts()
     var errors: [String: Int] = [:]
     var sockets = 0
     var openSockets = 0
@@ -23,11 +16,7 @@ final class PrimaryMetrics: Sendable {
   ///
   /// - Parameter route: the pattern that matched, not what the client wrote.
   func answered(_ route: String, status: Int, after time: Duration) {
-    state.withLock { state in
-      let key = Key(route: route, status: status)
-      let former = state.requests[key] ?? (0, 0)
-      state.requests[key] = (former.count + 1, former.seconds + time / .seconds(1))
-    }
+    state.withLock { $0.requests.add(route, status: status, after: time) }
   }
 
   /// Counts an error of a statement by its code.
@@ -48,14 +37,7 @@ final class PrimaryMetrics: Sendable {
   func text(_ gauges: [(name: String, help: String, value: Double)]) -> String {
     let state = state.withLock { $0 }
     var page = MetricsPage(prefix: "albergue_primary")
-    let requests = state.requests.sorted { $0.key < $1.key }
-    func labels(_ key: Key) -> [(name: String, value: String)] { [("route", key.route), ("status", "\(key.status)")] }
-    page.add(
-      "requests_total", .counter, "Requests answered.",
-      requests.map { MetricsPage.Sample(Double($0.value.count), labels($0.key)) })
-    page.add(
-      "request_seconds_total", .counter, "Time until the head of the answer.",
-      requests.map { MetricsPage.Sample($0.value.seconds, labels($0.key)) })
+    state.requests.write(to: &page, timeHelp: "Time until the head of the answer.")
     page.add(
       "statement_errors_total", .counter, "Statements that failed, by code.",
       state.errors.sorted { $0.key < $1.key }.map { MetricsPage.Sample(Double($0.value), [("code", $0.key)]) })
