@@ -100,3 +100,20 @@ printf '#!/bin/sh\nexit 1\n' >"$repository/.tools/nginx/nginx"
 chmod +x "$repository/.tools/nginx/nginx"
 check "an nginx that is there is left alone" 0 \
   "$(PATH="$scratch/no-apt:$PATH" status sh "$repository/taskfiles/scripts/nginx.sh")"
+
+# What failed is said again at the end, with the exit code of the tests.
+cat >"$scratch/bin/swift" <<'SWIFT'
+#!/bin/sh
+echo '◇ Test countBeds() started.'
+echo '✘ Test countBeds() recorded an issue at BedTests.swift:7:3: Expectation failed: (beds → 3) == 4'
+echo '↳ after the move'
+echo '✔ Test openDoors() passed after 0.1 seconds.'
+[ "$*" = "test --skip-build --filter pass" ] || exit 1
+SWIFT
+tests=$root/taskfiles/scripts/swift-test.sh
+check "tests that fail give their exit code" 1 "$(status env PATH="$scratch/bin:$PATH" sh "$tests" --filter 'two words')"
+check "what failed, and what is said of it, are the end of the output" \
+  '✘ Test countBeds() recorded an issue at BedTests.swift:7:3: Expectation failed: (beds → 3) == 4
+↳ after the move' "$(tail -n 2 "$scratch/stdout")"
+check "tests that pass end with their own last line" "0 ✔" \
+  "$(status env PATH="$scratch/bin:$PATH" sh "$tests" --filter pass) $(tail -n 1 "$scratch/stdout" | cut -d' ' -f1)"
