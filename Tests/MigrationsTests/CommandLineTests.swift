@@ -177,19 +177,15 @@ struct CommandLineTests {
     #expect(try work.versions().count == 3)
   }
 
-  /// As another user, where root would be let through.
-  @Test(.enabled(if: getuid() == 0, "setpriv needs root")) func saysWhenTheFileCannotBeWritten() throws {
+  /// Root without root's rights, whom a file's mode would not stop otherwise; another user may not even reach the programs.
+  @Test func saysWhenTheFileCannotBeWritten() throws {
     let work = try Workshop()
     try work.succeed("up", "-n", "3")
     let before = try Bytes.read(work.path)
     try Bytes.setMode(work.path, 0o444)
     try Bytes.setMode(work.folder.path, 0o555)
     let key = ["TURSO_ENCRYPTION_KEY_FILE": "", "TURSO_ENCRYPTION_KEY": TestKeys.firstHex]
-    let wrapper = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
-    // The programs themselves may lie where nobody else may go; then this test says nothing.
-    let reachable = try Subprocess.run(
-      "setpriv", Array(wrapper.dropFirst()) + ["test", "-x", Executables.path("albergue-migration")])
-    try #require(reachable.status == 0, "the build folder cannot be reached by another user")
+    let wrapper = getuid() == 0 ? ["setpriv", "--inh-caps=-all", "--bounding-set=-all"] : []
     let status = try work.run(["status", "--tab"], environment: key, wrapper: wrapper)
     #expect(status.status == 0, "\(status.errors)")
     for command in ["up", "down", "fresh"] {
