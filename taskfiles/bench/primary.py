@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures albergue-primary with wrk and the official clients, and writes docs/benchmarks-primary.md.
+"""Measures albergue-primary with wrk and the official clients: the part `primary` of docs/benchmarks.md.
 
 Usage: primary.py [--megabytes N] [--seconds N] [--no-write]
 """
@@ -7,7 +7,6 @@ import argparse
 import http.client
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -15,7 +14,9 @@ import tempfile
 import threading
 import time
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from report import ROOT, Table
+
 PRIMARY = os.path.join(ROOT, ".build", "release", "albergue-primary")
 KEY = "a1" * 32
 
@@ -95,7 +96,7 @@ def pipeline(sql):
         {"type": "execute", "stmt": {"sql": sql, "args": [{"type": "integer", "value": "%d"}]}}, {"type": "close"}]})
 
 
-def measure_sql(folder, seconds, rows):
+def measure_sql(folder, seconds, table):
     server = Server(folder)
     server.run("CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT, note TEXT)",
                "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) "
@@ -104,20 +105,22 @@ def measure_sql(folder, seconds, rows):
     select = pipeline("SELECT id, name, note FROM t WHERE id = ?")
     wrk(server, folder, select, 100_000, 16, 2)
     rate, middle, late = wrk(server, folder, select, 100_000, 16, seconds)
-    rows.append(("SELECT by key, 16 keep-alive connections", f"{rate:.0f} requests/s, p50 {middle:.2f} ms, p99 {late:.2f} ms"))
+    table.add("SELECT by key, 16 keep-alive connections", f"{rate:.0f} requests/s, p50 {middle:.2f} ms, p99 {late:.2f} ms")
     insert = pipeline("INSERT INTO w (a) VALUES (?)")
     for connections in (1, 16):
         rate, middle, late = wrk(server, folder, insert, 1_000_000, connections, seconds)
-        rows.append((f"INSERT of one row, a durable transaction each, {connections} connection(s)",
-                     f"{rate:.0f} transactions/s, p50 {middle:.2f} ms, p99 {late:.2f} ms"))
-    rows.append(("peak memory of the server meanwhile", f"{server.status('VmHWM') / 1024:.0f} MiB"))
+        table.add(f"INSERT of one row, a durable transaction each, {connections} connection(s)",
+                  f"{rate:.0f} transactions/s, p50 {middle:.2f} ms, p99 {late:.2f} ms")
+    table.add("peak memory of the server meanwhile", f"{server.status('VmHWM') / 1024:.0f} MiB")
     server.stop()
 
 
 def fill(server, megabytes):
+    """A table of rows of about a kilobyte, so many thousand of them. Returns the size of the database in MB."""
     server.run("CREATE TABLE big (id INTEGER PRIMARY KEY, a TEXT, b BLOB)")
-    for _ in range(megabytes // 20 + 1):
-        server.run("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) "
+    for begin in range(0, megabytes, 20):
+        count = min(20, megabytes - begin) * 1000
+        server.run(f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count}) "
                    "INSERT INTO big (a, b) SELECT hex(randomblob(100)), randomblob(750) FROM n")
     pages = int(server.run("PRAGMA page_count")[0]["response"]["result"]["rows"][0][0]["value"])
     return pages * 4096 / 1e6
@@ -139,7 +142,7 @@ print(connection.execute("SELECT count(*) FROM big").fetchone()[0], time.perf_co
 """
 
 
-def measure_bootstrap(folder, megabytes, rows):
+def measure_bootstrap(folder, megabytes, table):
     server = Server(folder)
     size = fill(server, megabytes)
     server.run("PRAGMA user_version")
@@ -154,13 +157,12 @@ def measure_bootstrap(folder, megabytes, rows):
                 times.append(float(run.stdout.split()[1]))
                 peaks.append(server.status("VmHWM") / 1024)
         rate = size / statistics.median(times)
-        rows.append((f"first pull of {size:.0f} MB by {name}",
-                     f"{rate:.0f} MB/s ({min(times):.2f}-{max(times):.2f} s), server's peak memory {max(peaks):.0f} MiB "
-                     "(goal <= 64 MiB)"))
+        table.add(f"first pull of {size:.0f} MB by {name}", f"{rate:.0f} MB/s ({min(times):.2f}-{max(times):.2f} s)")
+        table.limit(f"peak memory of the server meanwhile, {name}", max(peaks), f"{max(peaks):.0f} MiB", 64, "<= 64 MiB")
     server.stop()
 
 
-def measure_polling(folder, seconds, rows):
+def measure_polling(folder, seconds, table):
     """200 replicas ask once a second for what is new, while 10 rows a second are written."""
     server = Server(folder)
     server.run("CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT)", "INSERT INTO t (a) VALUES ('first')")
@@ -207,42 +209,28 @@ def measure_polling(folder, seconds, rows):
     if failures:
         sys.exit(f"bench: polls failed: {failures[:5]}")
     ordered = sorted(latencies)
-    rows.append(("200 replicas polling each second (V2), 10 rows a second written",
-                 f"{share * 100:.0f} % of one core, {len(ordered) / seconds:.0f} polls/s, p50 "
-                 f"{ordered[len(ordered) // 2] * 1000:.1f} ms, p99 {ordered[int(len(ordered) * 0.99)] * 1000:.1f} ms, peak memory "
-                 f"{server.status('VmHWM') / 1024:.0f} MiB"))
+    table.add("200 replicas polling each second (V2), 10 rows a second written",
+              f"{share * 100:.0f} % of one core, {len(ordered) / seconds:.0f} polls/s, p50 "
+              f"{ordered[len(ordered) // 2] * 1000:.1f} ms, p99 {ordered[int(len(ordered) * 0.99)] * 1000:.1f} ms, peak memory "
+              f"{server.status('VmHWM') / 1024:.0f} MiB")
     server.stop()
-
-
-def machine():
-    """What the figures were measured on."""
-    with open("/proc/cpuinfo") as file:
-        model = next((line.split(":", 1)[1].strip() for line in file if line.startswith("model name")), "unknown")
-    return f"Release build, {os.cpu_count()} cores of {model}, Linux {platform.release()}, files on disk."
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--megabytes", type=int, default=300)
     parser.add_argument("--seconds", type=int, default=10)
-    parser.add_argument("--no-write", action="store_true", help="leave docs/benchmarks-primary.md as it is")
+    parser.add_argument("--no-write", action="store_true", help="leave docs/benchmarks.md as it is")
     arguments = parser.parse_args()
-    rows = []
-    for measure in (lambda folder: measure_sql(folder, arguments.seconds, rows),
-                    lambda folder: measure_polling(folder, arguments.seconds, rows),
-                    lambda folder: measure_bootstrap(folder, arguments.megabytes, rows)):
+    table = Table("primary")
+    for measure in (lambda folder: measure_sql(folder, arguments.seconds, table),
+                    lambda folder: measure_polling(folder, arguments.seconds, table),
+                    lambda folder: measure_bootstrap(folder, arguments.megabytes, table)):
         with tempfile.TemporaryDirectory(prefix="albergue-bench-") as folder:
             measure(folder)
-        for row in rows:
-            print(": ".join(row), flush=True)
-    if arguments.no_write:
-        return
-    lines = ["# Benchmarks of the primary", "",
-             "Written by `./taskw bench:primary`, which reproduces it. Load and server share the machine. "
-             f"{machine()}", "Profile sqlcipher4; commits wait for the disk.", "", "| what | result |", "|---|---|"]
-    lines += [f"| {what} | {result} |" for what, result in rows]
-    with open(os.path.join(ROOT, "docs", "benchmarks-primary.md"), "w") as file:
-        file.write("\n".join(lines) + "\n")
+    if not arguments.no_write:
+        table.write(f"load and server share the machine, {arguments.seconds} s each after 2 s for warming up; first pulls are "
+                    "medians of three; profile sqlcipher4")
 
 
 if __name__ == "__main__":

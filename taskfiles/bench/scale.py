@@ -3,7 +3,7 @@
 
 Usage: scale.py [--seed N] [--no-write]
 
-What one poll costs is read from docs/benchmarks-primary.md, so new measurements change this document. The simulation is of
+What one poll costs is read from docs/benchmarks.md, so new measurements change this document. The simulation is of
 events: each replica polls when its interval (up to a tenth less, as SyncSchedule has it) is over after its last answer; the
 primary has some cores, and one queue in order of arrival.
 """
@@ -15,8 +15,8 @@ import random
 import re
 import sys
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-MEASURED = os.path.join(ROOT, "docs", "benchmarks-primary.md")
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from report import ROOT, figures
 
 COUNTS = (100, 1000, 10000)
 INTERVALS = (1, 5, 10, 30, 60)
@@ -31,14 +31,13 @@ TIMEOUT = 60.0
 def measured():
     """Mean CPU seconds of a poll, the spread of its time, seconds for each page more, transactions a second, and
     the measured case itself: replicas, p50 and p99 in milliseconds."""
-    with open(MEASURED, encoding="utf-8") as file:
-        text = file.read()
+    text = "\n".join(f"{what} | {result}" for what, result in figures("primary").items())
     # 200 replicas, 18 %, 200 polls/s, 1.2 ms, 2.2 ms.
-    poll = re.search(r"(\d+) replicas polling.*?\| (\d+) % of one core, (\d+) polls/s, p50 ([\d.]+) ms, p99 ([\d.]+) ms", text)
-    pull = re.search(r"first pull of .*?\| (\d+) MB/s", text)
+    poll = re.search(r"(\d+) replicas polling.*? \| (\d+) % of one core, (\d+) polls/s, p50 ([\d.]+) ms, p99 ([\d.]+) ms", text)
+    pull = re.search(r"first pull of .*? \| (\d+) MB/s", text)
     writes = re.search(r"durable transaction each, 16 connection\(s\) \| (\d+) transactions/s", text)
     if not (poll and pull and writes):
-        sys.exit("scale: docs/benchmarks-primary.md has no figures for polls, first pulls and writes; run bench:primary")
+        sys.exit("scale: docs/benchmarks.md has no figures for polls, first pulls and writes; run bench:primary")
     cost = int(poll[2]) / 100 / int(poll[3])
     # A logarithmic normal distribution through the measured median and 99th percentile.
     sigma = math.log(float(poll[5]) / float(poll[4])) / 2.326
@@ -145,7 +144,7 @@ def document(seed):
     return f"""# Scale
 
 How many replicas one `albergue-primary` serves, and what to do beyond. Written by `./taskw bench:scale` from the figures of
-[benchmarks-primary.md](benchmarks-primary.md); seed {seed}. **This is arithmetic and a simulation, not a measurement**: the
+[benchmarks.md](benchmarks.md); seed {seed}. **This is arithmetic and a simulation, not a measurement**: the
 largest number of replicas that was really run is that of the benchmark.
 
 ## What it is computed from

@@ -17,7 +17,8 @@ import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from primary import ROOT, Server, machine
+from primary import Server
+from report import ROOT, machine
 
 RELEASE = os.path.join(ROOT, ".build", "release")
 KEY, COLUMNS = "b2" * 32, "c3" * 32
@@ -160,7 +161,7 @@ def main():
         rows.append(("p99 while syncs apply / idle", f"{busy[2] / idle[2]:.2f}x"))
         following.stop()
         server.stop()
-    print(machine() + "\n")
+    print("\n".join(machine()) + "\n")
     for name, value in rows:
         print(f"{name}: {value}")
 

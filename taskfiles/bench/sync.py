@@ -1,17 +1,18 @@
 #!/usr/bin/env python3
-"""Measures encrypted replicas against libsql's plaintext ones, of the same primary in one run, and writes docs/benchmarks-sync.md.
+"""Measures encrypted replicas against libsql's plaintext ones, of the same primary in one run: the part `replica` of
+docs/benchmarks.md.
 
 Usage: sync.py [--megabytes N] [--rounds N] [--no-write]
 """
 import argparse
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from primary import ROOT, Server, fill, machine
+from primary import Server, fill
+from report import ROOT, Table
 
 RELEASE = os.path.join(ROOT, ".build", "release")
 REPLICA_KEY = "b2" * 32
@@ -59,14 +60,7 @@ def workers(server, folder):
     return ours, theirs
 
 
-def ratio(rows, what, ours, theirs, goal, unit=1000, name="ms"):
-    one, other = statistics.median(ours), statistics.median(theirs)
-    spread = f"{min(ours) * unit:.1f}-{max(ours) * unit:.1f} against {min(theirs) * unit:.1f}-{max(theirs) * unit:.1f}"
-    rows.append((what, f"{one * unit:.1f} {name}", f"{other * unit:.1f} {name}", f"{one / other:.2f}x", goal, spread))
-
-
-def measure(megabytes, rounds):
-    rows = []
+def measure(megabytes, rounds, table):
     with tempfile.TemporaryDirectory(prefix="albergue-bench-") as folder:
         server = Server(folder)
         size = fill(server, megabytes)
@@ -79,30 +73,29 @@ def measure(megabytes, rounds):
                     first[index].append(pair[index].ask("sync")[0])
                     peaks[index].append(pair[index].peak())
                     pair[index].stop()
-        ratio(rows, f"first pull of {size:.0f} MB", *first, "1.0x", 1, "s")
+        table.at_most(f"first pull of {size:.0f} MB", first[1], first[0], 1.0)
         one, other = max(peaks[0]), max(peaks[1])
-        rows.append(("peak memory of it", f"{one:.0f} MiB", f"{other:.0f} MiB", f"{one / other:.2f}x", "0.2x", ""))
+        table.limit("peak memory of it", one / other, f"{one / other:.2f} x their memory", 0.2, "<= 0.2 x", f"{other:.0f} MiB",
+                    f"{one:.0f} MiB")
         ours, theirs = workers(server, folder)
         for worker in (ours, theirs):
             worker.ask("sync")
             worker.ask("sync")
 
-        def syncs(count, change):
+        def syncs(what, count, goal, change):
             times = ([], [])
             for round_ in range(count):
                 change(round_)
                 for index in ((0, 1), (1, 0))[round_ % 2]:
                     times[index].append((ours, theirs)[index].ask("sync")[0])
-            return times
+            table.at_most(what, times[1], times[0], goal, "ms", 1000, 2)
 
-        ratio(rows, "sync without a change", *syncs(rounds * 10, lambda _: None), "0.7x")
-        ratio(rows, "sync after one row has changed",
-              *syncs(rounds * 10, lambda n: server.run(f"UPDATE big SET a = hex(randomblob(100)) WHERE id = {n * 37 + 1}")),
-              "0.8x")
+        syncs("sync without a change", rounds * 10, 0.7, lambda _: None)
+        syncs("sync after one row has changed", rounds * 10, 0.8,
+              lambda n: server.run(f"UPDATE big SET a = hex(randomblob(100)) WHERE id = {n * 37 + 1}"))
         # Rows of about 1 kB: every fourth is on a page of its own.
-        ratio(rows, "sync after 10,000 pages have changed",
-              *syncs(5, lambda n: server.run(f"UPDATE big SET a = hex(randomblob(100)) WHERE id % 4 = {n % 4} AND id <= 40000")),
-              "1.0x")
+        syncs("sync after 10,000 pages have changed", 5, 1.0,
+              lambda n: server.run(f"UPDATE big SET a = hex(randomblob(100)) WHERE id % 4 = {n % 4} AND id <= 40000"))
         plain = os.path.join(folder, "libsql.db")
         theirs.stop()
         everything = megabytes * 1000
@@ -111,36 +104,23 @@ def measure(megabytes, rounds):
                            ("100,000 reads of a row by its key, of everything", f"points {plain} {everything} 100000"),
                            ("reading all rows in order", f"scan {plain} {everything}")):
             one, other = ours.ask(line)
-            rows.append((what, f"{one * 1000:.0f} ms", f"{other * 1000:.0f} ms", f"{one / other:.2f}x", "1.2x" if "20000" in line else "none", ""))
+            table.at_most(what, [other], [one], 1.2 if " 20000" in line else None, "ms", 1000, 1)
         ours.stop()
         server.stop()
-    return rows
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--megabytes", type=int, default=300)
     parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--no-write", action="store_true", help="leave docs/benchmarks-sync.md as it is")
+    parser.add_argument("--no-write", action="store_true", help="leave docs/benchmarks.md as it is")
     arguments = parser.parse_args()
-    rows = measure(arguments.megabytes, arguments.rounds)
-    for row in rows:
-        print(" | ".join(row))
-    if arguments.no_write:
-        return
-    lines = ["# Benchmarks of replicas", "",
-             "Written by `./taskw bench:sync`, which reproduces it. Encrypted replicas (page store, profile sqlcipher4) against the "
-             "plaintext replicas of `libsql`", "0.1.11, by V2 from the same `albergue-primary`, in turns in one run, medians. "
-             f"{machine()}", "",
-             "Reads are through `Session` in Swift, against SQLite's C API on the plaintext file that libsql has written, both "
-             "with a cache of 64 MiB. What does not fit into it costs a decryption and an authentication for each page here, and a copy from "
-             "the system's cache there.", "",
-             "| what | ours, encrypted | libsql, plaintext | ratio | goal | spread |", "|---|---|---|---|---|---|"]
-    lines += ["| " + " | ".join(row) + " |" for row in rows]
-    with open(os.path.join(ROOT, "taskfiles", "bench", "notes-sync.md")) as file:
-        lines += ["", file.read().rstrip()]
-    with open(os.path.join(ROOT, "docs", "benchmarks-sync.md"), "w") as file:
-        file.write("\n".join(lines) + "\n")
+    table = Table("replica")
+    measure(arguments.megabytes, arguments.rounds, table)
+    if not arguments.no_write:
+        table.write("encrypted replicas (page store, sqlcipher4) against the plaintext replicas of `libsql` 0.1.11, by V2 from the "
+                    f"same `albergue-primary`; {arguments.rounds * 10} syncs of small changes, 5 of large ones, 3 first pulls; reads "
+                    "through `Session` in Swift against SQLite's C API, a cache of 64 MiB each, medians of 5 rounds")
 
 
 if __name__ == "__main__":

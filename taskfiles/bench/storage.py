@@ -1,14 +1,12 @@
 #!/usr/bin/env python3
-"""Measures albergue-crypt against the sqlcipher command line, side by side in one run, and writes docs/benchmarks.md.
+"""Measures albergue-crypt against the sqlcipher command line, and page stores against ordinary encrypted databases, side by
+side in one run: the part `storage` of docs/benchmarks.md.
 
-Every pair runs in turns on the same file, fsync on both sides; figures are medians with the spread. A figure that is
-missed stays in the table as missed. Usage: run.py [--rows N] [--rounds N] [--no-write]
+Usage: storage.py [--rows N] [--rounds N] [--no-write]
 """
 import argparse
 import json
 import os
-import platform
-import resource
 import shutil
 import statistics
 import subprocess
@@ -16,7 +14,9 @@ import sys
 import tempfile
 import time
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from report import ROOT, Table, spread
+
 BINARIES = os.path.join(ROOT, ".build", "release")
 CRYPT = os.path.join(BINARIES, "albergue-crypt")
 KEY, NEW_KEY = "a1" * 32, "b2" * 32
@@ -66,31 +66,6 @@ def timed(body):
     return time.perf_counter() - start
 
 
-class Table:
-    def __init__(self):
-        self.rows, self.missed = [], []
-
-    def add(self, what, theirs, mine, goal):
-        """Times of both sides in seconds, measured in turns; the ratio is that of the medians."""
-        ratio = statistics.median(theirs) / statistics.median(mine)
-        met = ratio >= goal
-        self.rows.append((what, spread(theirs), spread(mine), f"{ratio:.2f} x", f">= {goal} x", "yes" if met else "NO"))
-        if not met:
-            self.missed.append(what)
-        print(f"{what}: {ratio:.2f} x (goal {goal} x) theirs {spread(theirs)}, ours {spread(mine)}", flush=True)
-
-    def add_limit(self, what, value, text, limit, limit_text):
-        met = value <= limit
-        self.rows.append((what, "-", "-", text, limit_text, "yes" if met else "NO"))
-        if not met:
-            self.missed.append(what)
-        print(f"{what}: {text} (goal {limit_text})", flush=True)
-
-
-def spread(values):
-    return f"{statistics.median(values):.3f} s ({min(values):.3f}-{max(values):.3f})"
-
-
 def measure(arguments, folder, table):
     keys = {}
     for name, key in (("old", KEY), ("new", NEW_KEY)):
@@ -111,13 +86,13 @@ def measure(arguments, folder, table):
             if round_:  # the first round warms up
                 theirs.append(samples[0])
                 quick.append(samples[1])
-        table.add(f"verify --quick, {profile}, against cipher_integrity_check", theirs, quick,
+        table.at_least(f"verify --quick, {profile}, against cipher_integrity_check", theirs, quick,
                   3 if mac == "SHA512" else 4.5)
         for _ in range(max(3, arguments.rounds // 3)):
             check = "PRAGMA cipher_integrity_check; PRAGMA integrity_check; PRAGMA foreign_key_check;"
             full_theirs.append(timed(lambda: sqlcipher(path, check, mac=mac)))
             full.append(timed(lambda: ours("verify", path, "--key-file", keys["old"])))
-        table.add(f"verify, {profile}, against cipher_integrity_check + integrity_check + foreign_key_check",
+        table.at_least(f"verify, {profile}, against cipher_integrity_check + integrity_check + foreign_key_check",
                   full_theirs, full, 1)
         theirs, mine = [], []
         for round_ in range(arguments.rounds + 1):
@@ -140,24 +115,24 @@ def measure(arguments, folder, table):
             if round_:
                 theirs.append(samples[0])
                 mine.append(samples[1])
-        table.add(f"rekey, {profile}, against PRAGMA rekey", theirs, mine, 2 if mac == "SHA512" else 3.5)
+        table.at_least(f"rekey, {profile}, against PRAGMA rekey", theirs, mine, 2 if mac == "SHA512" else 3.5)
     for what, value in memory.items():
-        table.add_limit(f"peak memory of {what}", value, f"{value:.0f} MiB", 64, "<= 64 MiB")
+        table.limit(f"peak memory of {what}", value, f"{value:.0f} MiB", 64, "<= 64 MiB")
     plain = os.path.join(folder, "plain.db")
     make_database(plain, arguments.rows, None)
     run = subprocess.run([os.path.join(BINARIES, "storage-benchmark"), plain, os.path.join(folder, "SHA512.db"), KEY,
                           str(arguments.rounds)], text=True, capture_output=True, check=True)
     inner = json.loads(run.stdout)
     opening = inner["open_ours"] / inner["open_plain"]
-    table.add_limit("open, first read, close with a raw key, against a plaintext file", opening,
-                    f"{opening:.2f} x ({inner['open_ours']:.0f} us against {inner['open_plain']:.0f} us; "
-                    f"library alone, keyed: {inner['open_library']:.0f} us)", 4, "<= 4 x")
+    table.limit("open, first read, close with a raw key, against a plaintext file", opening,
+                    f"{opening:.2f} x their time (library alone, keyed: {inner['open_library']:.0f} us)", 4, "<= 4 x",
+                    f"{inner['open_plain']:.0f} us", f"{inner['open_ours']:.0f} us")
     for name, what in (("scan", "full scan"), ("scan_rows", "row by row")):
         ratio = inner[name + "_ours"] / inner[name + "_library"]
-        table.add_limit(f"{what} through a connection, against the library alone", ratio,
-                        f"{(ratio - 1) * 100:+.1f} % ({inner[name + '_ours'] / 1e6:.3f} s against "
-                        f"{inner[name + '_library'] / 1e6:.3f} s)", 1.03 if name == "scan" else 1.25,
-                        "<= +3 %" if name == "scan" else "<= +25 %")
+        table.limit(f"{what} through a connection, against the library alone", ratio,
+                        f"{(ratio - 1) * 100:+.1f} %", 1.03 if name == "scan" else 1.25,
+                        "<= +3 %" if name == "scan" else "<= +25 %", f"{inner[name + '_library'] / 1e6:.3f} s",
+                        f"{inner[name + '_ours'] / 1e6:.3f} s")
     return sizes
 
 
@@ -201,13 +176,13 @@ def measure_store(arguments, folder, table):
                 memory = max(memory, usage.ru_maxrss / 1024)
         rate = image / 1e6 / statistics.median(fills)
         ratio = statistics.median(exports) / statistics.median(fills)
-        table.add_limit(
+        table.limit(
             f"page store, {profile}: bootstrap, checked and durable", -max(rate / 100, ratio / 0.9),
-            f"{rate:.0f} MB/s; {ratio:.2f} x sqlcipher_export ({spread(fills)} against {spread(exports)})", -1,
-            ">= 100 MB/s or >= 0.9 x")
-        table.add_limit(f"page store, {profile}: peak memory of a bootstrap", memory, f"{memory:.0f} MiB", 32, "<= 32 MiB")
+            f"{rate:.0f} MB/s; {ratio:.2f} x as fast as sqlcipher_export", -1, ">= 100 MB/s or >= 0.9 x",
+            spread(exports), spread(fills))
+        table.limit(f"page store, {profile}: peak memory of a bootstrap", memory, f"{memory:.0f} MiB", 32, "<= 32 MiB")
         overhead = (size / image - 1) * 100
-        table.add_limit(f"page store, {profile}: size of the file beyond the image", overhead, f"{overhead:+.1f} %", 4,
+        table.limit(f"page store, {profile}: size of the file beyond the image", overhead, f"{overhead:+.1f} %", 4,
                         "<= +4 %")
         remove(store)
         run = subprocess.run([program, plain, folder, profile, str(arguments.rounds), "use"], text=True,
@@ -221,51 +196,9 @@ def measure_store(arguments, folder, table):
             ("write_durable", "one row per transaction, waiting for the disk", 2.2),
         ):
             ours, theirs = inner[name + "_store"], inner[name + "_ordinary"]
-            table.add_limit(f"page store, {profile}: {what}, against an ordinary encrypted database", ours / theirs,
-                            f"{ours / theirs:.2f} x ({ours / 1e3:.1f} ms against {theirs / 1e3:.1f} ms)", limit,
-                            f"<= {limit} x")
-
-
-def machine():
-    with open("/proc/cpuinfo") as file:
-        model = next((line.split(":", 1)[1].strip() for line in file if line.startswith("model name")), "unknown")
-    version = lambda *command: subprocess.run(command, text=True, capture_output=True).stdout.strip().split("\n")[0]
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return [
-        f"{os.cpu_count()} cores of {model}, {memory:.0f} GiB, Linux {platform.release()}",
-        f"SQLCipher: {version('sqlcipher', '-version')}",
-        f"{version('openssl', 'version')}; {version('swift', '--version')}",
-        "HMAC of 4096-byte blocks on one core, by `openssl speed`: " + ", ".join(
-            f"{mac} {speed(mac):.0f} MB/s" for mac in ("sha512", "sha256")),
-    ]
-
-
-def speed(mac):
-    run = subprocess.run(["openssl", "speed", "-seconds", "1", "-bytes", "4096", "-hmac", mac], text=True,
-                         capture_output=True)
-    return float(run.stdout.strip().split("\n")[-1].split()[-1].rstrip("k")) / 1000
-
-
-NOTES = os.path.join(ROOT, "taskfiles", "bench", "notes.md")
-
-
-def write(table, sizes, arguments):
-    lines = ["# Benchmarks", "",
-             "Written by `./taskw bench`, which reproduces it. Every pair is measured in turns in one run on the same file,",
-             "with fsync on both sides and the files in the page cache; times are medians with (smallest-largest), process",
-             f"start included. {arguments.rounds} rounds after one for warming up; files of "
-             + ", ".join(f"{size:.0f} MB ({profile})" for profile, size in sizes.items()) + ".", ""]
-    lines += [f"- {line}" for line in machine()]
-    lines += ["", "| what | theirs | ours | result | goal | met |", "|---|---|---|---|---|---|"]
-    lines += ["| " + " | ".join(row) + " |" for row in table.rows]
-    lines += ["", f"Goals missed in this run: {', '.join(table.missed) if table.missed else 'none'}.", ""]
-    if os.path.exists(NOTES):
-        with open(NOTES) as file:
-            lines += [file.read().rstrip(), ""]
-    target = os.path.join(ROOT, "docs", "benchmarks.md")
-    with open(target, "w") as file:
-        file.write("\n".join(lines))
-    print(f"wrote {os.path.relpath(target)}")
+            table.limit(f"page store, {profile}: {what}, against an ordinary encrypted database", ours / theirs,
+                            f"{ours / theirs:.2f} x their time", limit, f"<= {limit} x", f"{theirs / 1e3:.1f} ms",
+                            f"{ours / 1e3:.1f} ms")
 
 
 def main():
@@ -274,12 +207,13 @@ def main():
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--no-write", action="store_true", help="leave docs/benchmarks.md as it is")
     arguments = parser.parse_args()
-    table = Table()
+    table = Table("storage")
     with tempfile.TemporaryDirectory(prefix="albergue-bench-") as folder:
         sizes = measure(arguments, folder, table)
         measure_store(arguments, folder, table)
     if not arguments.no_write:
-        write(table, sizes, arguments)
+        table.write(f"{arguments.rounds} rounds after one for warming up, process start included; files of "
+                    + ", ".join(f"{size:.0f} MB ({profile})" for profile, size in sizes.items()))
 
 
 if __name__ == "__main__":
