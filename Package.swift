@@ -165,7 +165,7 @@ let package = Package(
       name: "turso-sync",
       dependencies: [
         "CommandSupport", "WorkingCopy", "ReplicaSync", "LibSQLClient", "PageStore", "EncryptedStorage",
-        "EncryptionKeys", "PrometheusText",
+        "EncryptionKeys", "PrometheusText", "ServerAccess",
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "NIOCore", package: "swift-nio"),

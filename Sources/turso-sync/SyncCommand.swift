@@ -3,6 +3,7 @@ import CommandSupport
 import EncryptionKeys
 import PageStore
 import ReplicaSync
+import ServerAccess
 import Synchronization
 
 struct SyncCommand: AsyncParsableCommand {
@@ -38,6 +39,7 @@ struct SyncCommand: AsyncParsableCommand {
         .usage, "DB_MODE=seaorm_sqlite is synchronised by hand, while nobody has the file open",
         hint: "use turso-sync pull and turso-sync push")
     }
+    let address = try metricsListen.map(Self.address)
     let bar = ProgressBar()
     let syncer = try await remote.openSyncer(settings, bar)
     let log = SyncLog(json: json, bar: bar)
@@ -47,7 +49,7 @@ struct SyncCommand: AsyncParsableCommand {
       log.begin(status)
       let metrics = SyncMetrics(status.state)
       let interval = settings.interval
-      try await MetricsServer.serving(metrics, at: try metricsListen.map { try MetricsServer.Address($0) }) {
+      try await MetricsServer.serving(metrics, at: address) {
         guard interval > .zero else {
           log.note(.success(try await syncer.sync()))
           return
@@ -65,6 +67,13 @@ struct SyncCommand: AsyncParsableCommand {
     bar.finish()
     // The end that was asked for is no failure.
     if let failure, !Task.isCancelled { throw failure }
+  }
+
+  /// - Throws: `CommandError` with 64.
+  private static func address(_ text: String) throws(CommandError) -> ListenAddress {
+    do {
+      return try ListenAddress(parsing: text)
+    } catch { throw CommandError(.usage, "--metrics-listen: " + error.message, hint: error.hint) }
   }
 }
 
