@@ -12,15 +12,15 @@ struct PrimaryPeerTests {
     Hrana.Statement(.text(sql), arguments: arguments)
   }
 
-  @Test func valuesOfEveryTypeComeBackAsTheyWere() async throws {
-    let primary = try await PrimaryProcess.start()
-    let client = HranaClient(try primary.remote())
+  @Test(arguments: SQLPeer.available) func valuesOfEveryTypeComeBackAsTheyWere(_ peer: SQLPeer) async throws {
+    let server = try await peer.start()
+    let client = HranaClient(try server.remote())
     let values: [Hrana.Value] = [
       .null, .integer(.min), .integer(.max), .float(0.1), .float(-0.0), .text(""), .text("é\"\\/ \u{1F600}\n"),
       .blob([]),
       .blob([0, 255, 7]),
     ]
-    try await client.sequence("CREATE TABLE v (id INTEGER PRIMARY KEY, x); CREATE TABLE other (y)")
+    try await client.sequence("DROP TABLE IF EXISTS v; CREATE TABLE v (id INTEGER PRIMARY KEY, x)")
     for value in values { _ = try await client.execute(statement("INSERT INTO v (x) VALUES (?)", value)) }
     let result = try await client.execute(statement("SELECT x FROM v ORDER BY id"), isRepeatable: true)
     #expect(result.rows.map { $0[0] } == values)
@@ -30,17 +30,17 @@ struct PrimaryPeerTests {
     #expect(try await client.version() == .three)
   }
 
-  @Test func transactionsAreCommittedRolledBackAndRefused() async throws {
-    let primary = try await PrimaryProcess.start()
-    let client = HranaClient(try primary.remote())
-    try await client.sequence("CREATE TABLE t (id INTEGER PRIMARY KEY, s TEXT NOT NULL)")
+  @Test(arguments: SQLPeer.available) func transactionsAreCommittedRolledBackAndRefused(_ peer: SQLPeer) async throws {
+    let server = try await peer.start()
+    let client = HranaClient(try server.remote())
+    try await client.sequence("DROP TABLE IF EXISTS t; CREATE TABLE t (id INTEGER PRIMARY KEY, s TEXT NOT NULL)")
     let value = try await client.transaction { transaction in
       _ = try await transaction.execute(self.statement("INSERT INTO t VALUES (1, 'one')"))
       let failed = await remoteError {
         try await transaction.execute(self.statement("INSERT INTO t VALUES (1, 'again')"))
       }
       #expect(failed?.code == .statement)
-      #expect(failed?.remoteCode == "SQLITE_CONSTRAINT")
+      #expect(failed?.remoteCode?.hasPrefix("SQLITE_CONSTRAINT") == true)
       return try await transaction.execute([
         self.statement("INSERT INTO t VALUES (2, ?)", .text("two")), self.statement("SELECT count(*) FROM t"),
       ]).last?.rows.first
@@ -67,7 +67,7 @@ struct PrimaryPeerTests {
         self.statement("INSERT INTO t VALUES (3, 'three')"), self.statement("INSERT INTO t VALUES (1, 'x')"),
       ])
     }
-    #expect(failed?.remoteCode == "SQLITE_CONSTRAINT")
+    #expect(failed?.remoteCode?.hasPrefix("SQLITE_CONSTRAINT") == true)
     let done = try await client.executeAtomically([statement("INSERT INTO t VALUES (4, 'four') RETURNING id")])
     #expect(done.results.first?.rows == [[.integer(4)]])
     let rows = try await client.execute(statement("SELECT id FROM t ORDER BY id")).rows
@@ -86,9 +86,9 @@ struct PrimaryPeerTests {
     #expect(error?.mayHaveRun == false)
   }
 
-  @Test func aCursorGivesManyRows() async throws {
-    let primary = try await PrimaryProcess.start()
-    let client = HranaClient(try primary.remote())
+  @Test(arguments: SQLPeer.available) func aCursorGivesManyRows(_ peer: SQLPeer) async throws {
+    let server = try await peer.start()
+    let client = HranaClient(try server.remote())
     let sql =
       "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 50000) SELECT i, hex(i) FROM n"
     var count: Int64 = 0

@@ -1,7 +1,11 @@
 #!/usr/bin/env python3
 """Measures albergue-primary with wrk and the official clients: the part `primary` of docs/benchmarks.md.
 
-Usage: primary.py [--megabytes N] [--seconds N] [--no-write]
+Usage: primary.py [--megabytes N] [--seconds N] [--hrana HOST:PORT] [--no-write]
+
+--hrana names another server of Hrana 3, to compare with; no package registry has one. That of the protocol's authors is
+github.com/libsql/hrana-test-server: `ENCODING=json LOG_LEVEL=ERROR PERSISTENT_DB=FILE python3 server_v3.py`. Its tables t and w
+are replaced.
 """
 import argparse
 import http.client
@@ -33,7 +37,26 @@ end
 """
 
 
-class Server:
+class Hrana:
+    """A server of Hrana 3."""
+
+    def __init__(self, host, port):
+        self.host, self.port = host, port
+        self.url = f"http://{host}:{port}"
+
+    def run(self, *sql):
+        connection = http.client.HTTPConnection(self.host, self.port)
+        requests = [{"type": "execute", "stmt": {"sql": text, "want_rows": True}} for text in sql]
+        connection.request("POST", "/v3/pipeline", json.dumps({"requests": requests + [{"type": "close"}]}),
+                           {"Content-Type": "application/json"})
+        answer = json.loads(connection.getresponse().read())
+        for result in answer["results"]:
+            if result["type"] == "error":
+                sys.exit(f"bench: {result['error']['message']}")
+        return answer["results"]
+
+
+class Server(Hrana):
     """The real server on a free port, its key in the environment."""
 
     def __init__(self, folder, *arguments):
@@ -45,18 +68,7 @@ class Server:
         line = self.process.stdout.readline()
         if "http://" not in line:
             sys.exit("bench: albergue-primary did not start")
-        self.port = int(line.split(",")[0].rsplit(":", 1)[1])
-        self.url = f"http://127.0.0.1:{self.port}"
-
-    def run(self, *sql):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port)
-        requests = [{"type": "execute", "stmt": {"sql": text, "want_rows": True}} for text in sql]
-        connection.request("POST", "/v2/pipeline", json.dumps({"requests": requests + [{"type": "close"}]}))
-        answer = json.loads(connection.getresponse().read())
-        for result in answer["results"]:
-            if result["type"] == "error":
-                sys.exit(f"bench: {result['error']['message']}")
-        return answer["results"]
+        super().__init__("127.0.0.1", int(line.split(",")[0].rsplit(":", 1)[1]))
 
     def status(self, name):
         with open(f"/proc/{self.process.pid}/status") as file:
@@ -96,23 +108,36 @@ def pipeline(sql):
         {"type": "execute", "stmt": {"sql": sql, "args": [{"type": "integer", "value": "%d"}]}}, {"type": "close"}]})
 
 
-def measure_sql(folder, seconds, table):
-    server = Server(folder)
-    server.run("CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT, note TEXT)",
+SELECT, INSERT = pipeline("SELECT id, name, note FROM t WHERE id = ?"), pipeline("INSERT INTO w (a) VALUES (?)")
+
+
+def fill_small(server):
+    server.run("DROP TABLE IF EXISTS t", "DROP TABLE IF EXISTS w",
+               "CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT, note TEXT)",
                "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) "
                "INSERT INTO t SELECT i, 'guest-' || i, hex(randomblob(40)) FROM n",
                "CREATE TABLE w (id INTEGER PRIMARY KEY, a INTEGER)")
-    select = pipeline("SELECT id, name, note FROM t WHERE id = ?")
-    wrk(server, folder, select, 100_000, 16, 2)
-    rate, middle, late = wrk(server, folder, select, 100_000, 16, seconds)
-    table.add("SELECT by key, 16 keep-alive connections", f"{rate:.0f} requests/s, p50 {middle:.2f} ms, p99 {late:.2f} ms")
-    insert = pipeline("INSERT INTO w (a) VALUES (?)")
-    for connections in (1, 16):
-        rate, middle, late = wrk(server, folder, insert, 1_000_000, connections, seconds)
-        table.add(f"INSERT of one row, a durable transaction each, {connections} connection(s)",
-                  f"{rate:.0f} transactions/s, p50 {middle:.2f} ms, p99 {late:.2f} ms")
-    table.add("peak memory of the server meanwhile", f"{server.status('VmHWM') / 1024:.0f} MiB")
-    server.stop()
+
+
+def measure_sql(folder, seconds, other, table):
+    servers = [Server(folder)] + ([Hrana(*other)] if other else [])
+    for server in servers:
+        fill_small(server)
+    for what, body, connections, name in (
+            ("SELECT by key, 16 keep-alive connections", SELECT, 16, "requests/s"),
+            ("INSERT of one row, a durable transaction each, 1 connection(s)", INSERT, 1, "transactions/s"),
+            ("INSERT of one row, a durable transaction each, 16 connection(s)", INSERT, 16, "transactions/s")):
+        figures = []
+        for server in servers:
+            wrk(server, folder, body, 100_000, connections, 2)
+            figures.append(wrk(server, folder, body, 100_000, connections, seconds))
+        texts = [f"{rate:.0f} {name}, p50 {middle:.2f} ms, p99 {late:.2f} ms" for rate, middle, late in figures]
+        table.add(what, texts[0])
+        if other:
+            table.add(f"{what}: the plaintext test server of Hrana's authors (Python)", f"{figures[0][0] / figures[1][0]:.1f} x their rate",
+                      theirs=texts[1], ours=texts[0])
+    table.add("peak memory of the server meanwhile", f"{servers[0].status('VmHWM') / 1024:.0f} MiB")
+    servers[0].stop()
 
 
 def fill(server, megabytes):
@@ -220,10 +245,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--megabytes", type=int, default=300)
     parser.add_argument("--seconds", type=int, default=10)
+    parser.add_argument("--hrana", metavar="HOST:PORT", help="another server of Hrana 3 to compare with")
     parser.add_argument("--no-write", action="store_true", help="leave docs/benchmarks.md as it is")
     arguments = parser.parse_args()
     table = Table("primary")
-    for measure in (lambda folder: measure_sql(folder, arguments.seconds, table),
+    other = None
+    if arguments.hrana:
+        host, _, port = arguments.hrana.rpartition(":")
+        other = (host, int(port))
+    for measure in (lambda folder: measure_sql(folder, arguments.seconds, other, table),
                     lambda folder: measure_polling(folder, arguments.seconds, table),
                     lambda folder: measure_bootstrap(folder, arguments.megabytes, table)):
         with tempfile.TemporaryDirectory(prefix="albergue-bench-") as folder:
