@@ -35,43 +35,7 @@ if [ -z "${ALBERGUE_BARE_INSIDE:-}" ]; then
   export ALBERGUE_BARE_INSIDE=yes
   exec unshare --mount --pid --fork --kill-child --propagation private sh "$scripts/bare-machine.sh" --stage "$stage" "$@"
 fi
-command -v debootstrap >/dev/null 2>&1 || sh "$scripts/system-packages.sh" --for bare || exit $?
-swift=$(command -v swift) || fail 69 "no Swift toolchain: 'swift' is not on PATH" "install it: swift.org/install/linux"
-swift=$(readlink -f -- "$swift")
-toolchain=${swift%/usr/bin/*}
-if [ "$toolchain" = "$swift" ] || [ -z "$toolchain" ]; then
-  fail 69 "the Swift toolchain at $swift is not in a folder of its own" "unpack it to /opt/swift, for example"
-fi
-
-# The archive as apt knows it here, under the name of this machine's release.
-. /etc/os-release
-archive=$(apt-cache policy | archive_uris Debian "${VERSION_CODENAME:-}" | head -n 1)
-case $archive in
-  http://* | https://*) ;;
-  *) fail 69 "apt has no address of Debian's archive that debootstrap could use" "add one to apt's sources" ;;
-esac
-keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-[ -f "$keyring" ] || fail 69 "no $keyring" "install debian-archive-keyring"
-
-# Folders of this machine that git and pip read instead of the network, one per line.
-mirrors() {
-  git config --get-regexp '^url\..*\.insteadof$' 2>/dev/null | sed -n 's/^url\.\(\/.*\)\.insteadof .*/\1/p'
-  printf '%s\n' "${PIP_FIND_LINKS:-}" | tr ' ' '\n' | grep '^/' || true
-}
-
-mkdir -p "$root/.build/bare"
-work=$root/.build/bare
-
-# make_base RELEASE: a minimal system, made once.
-make_base() {
-  base=$work/$1-base
-  [ ! -f "$base/complete" ] || return 0
-  rm -rf -- "$base"
-  note "debootstrap $1"
-  debootstrap --variant=minbase --keyring="$keyring" "$1" "$base" "$archive" >"$work/$1-debootstrap.log" 2>&1 ||
-    fail 69 "debootstrap failed; its log is $work/$1-debootstrap.log" "read its end"
-  : >"$base/complete"
-}
+. "$scripts/lib/bare-systems.sh"
 
 # make_system RELEASE USER: sets system, ready to be entered.
 make_system() {
@@ -97,9 +61,7 @@ make_system() {
     mount --bind "$folder" "$system$folder"
     mount -o remount,bind,ro "$system$folder"
   done
-  # The copies of packages belong to somebody else.
-  [ ! -f /etc/gitconfig ] || cp /etc/gitconfig "$system/etc/gitconfig"
-  git config --file "$system/etc/gitconfig" --add safe.directory '*'
+  share_packages "$system"
   # A certificate authority of this machine's network, where it has one.
   if [ -n "${SSL_CERT_FILE:-}" ]; then cp -- "$SSL_CERT_FILE" "$system/etc/bare-machine-authorities.crt"; fi
   git clone -q --no-hardlinks -- "$root" "$system$home/albergue-crypt"
