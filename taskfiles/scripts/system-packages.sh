@@ -56,8 +56,8 @@ wants() { case " $purpose " in *" $1 "*) return 0 ;; *) return 1 ;; esac }
 sqlcipher_packages='' packages='' commands=''
 if wants build || wants test; then
   sqlcipher_packages="libsqlcipher-dev"
-  # The last four are the Swift toolchain's own: it comes as an archive, and says what it lacks one library at a time.
-  packages="libcurl4-openssl-dev libssl-dev ca-certificates g++ libncurses6 libxml2 zlib1g-dev"
+  # Those from g++ on are the Swift toolchain's own: it comes as an archive, and says what it lacks one library at a time.
+  packages="libcurl4-openssl-dev libssl-dev ca-certificates g++ libncurses6 libsqlite3-0 libxml2 zlib1g-dev"
   commands="pkg-config git"
 else
   want_swift=''
