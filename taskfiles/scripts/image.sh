@@ -64,6 +64,9 @@ images bud --isolation chroot --pull-never --build-arg SWIFT_IMAGE=localhost/swi
 images from --pull-never --name albergue localhost/albergue || stop "the image cannot be used"
 image=$(buildah --root "$work/images" --runroot "$work/images-run" --storage-driver vfs mount albergue)
 size=$(du -sm "$image" | cut -f1)
+# For units.sh.
+rm -rf -- "$work/image-root"
+cp -a -- "$image" "$work/image-root"
 volumes=$work/image-volumes
 rm -rf -- "$volumes"
 mkdir -p "$volumes/primary" "$volumes/replica" "$volumes/secrets" "$image/run/secrets"

@@ -7,7 +7,7 @@
 #   --for test        the same, and what tests and quickstart use: sqlcipher command line, strace, binutils,
 #                     groff, openssl, systemd's programs, python3 with venv
 #   --for bench       what benchmarks use besides: wrk
-#   --for bare        what makes minimal systems and images: debootstrap, buildah
+#   --for bare        what makes minimal systems and images, and boots them: debootstrap, buildah, systemd-nspawn
 #   --for taskw       python3 with venv only
 #   --check           report what is missing, install nothing
 #   --packages-only   do not look for a Swift toolchain (for root, whose PATH may lack it)
@@ -69,7 +69,7 @@ if wants test; then
   packages="$packages strace binutils curl groff-base openssl"
 fi
 # Minimal systems in folders.
-if wants bare; then packages="$packages debootstrap buildah debian-archive-keyring ca-certificates"; fi
+if wants bare; then packages="$packages debootstrap buildah systemd-container openssl debian-archive-keyring ca-certificates"; fi
 # A load over HTTP.
 if wants bench; then packages="$packages wrk"; fi
 if wants taskw; then packages="$packages ca-certificates"; fi
