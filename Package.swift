@@ -224,6 +224,14 @@ let package = Package(
       path: "Tests/SyncBenchmark",
       swiftSettings: strict),
     .executableTarget(
+      name: "service-benchmark",
+      dependencies: [
+        "CSQLCipher", "HostelService", "HostelStore", "HostelDomain", "ServerAccess", "ReplicaSync", "LibSQLClient",
+        "EncryptedStorage", "EncryptionKeys", .product(name: "Logging", package: "swift-log"),
+      ],
+      path: "Tests/ServiceBenchmark",
+      swiftSettings: memorySafe),
+    .executableTarget(
       name: "store-workload",
       dependencies: ["PageStore", "EncryptedStorage", "EncryptionKeys", "TestSupport"],
       path: "Tests/StoreWorkload",

@@ -1,5 +1,6 @@
 internal import EncryptedStorage
 package import HostelDomain
+internal import ReplicaSync
 
 /// The hostel's records: what is asked and changed, as values of the domain.
 package struct HostelStore: Sendable {
@@ -48,7 +49,8 @@ package struct HostelStore: Sendable {
       let record =
         "INSERT INTO \(ServiceMigrations.tracker) (version, applied_at) VALUES ('\(migration.name)', unixepoch())"
       // The record comes first: of two that migrate at once, the second fails at it and changes nothing.
-      try await database.run([ServiceMigrations.trackerDefinition, record] + migration.statements)
+      try await database.run(
+        ([ServiceMigrations.trackerDefinition, record] + migration.statements).map { RemoteStatement($0) })
     }
     return missing
   }

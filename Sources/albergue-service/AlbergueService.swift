@@ -15,7 +15,7 @@ struct AlbergueService: AsyncParsableCommand {
       busy, 76 protocol error, 77 wrong key or no key, 130 interrupted twice.
       """,
     version: "0.1.0",
-    subcommands: [ServeCommand.self, MigrateCommand.self])
+    subcommands: [ServeCommand.self, MigrateCommand.self, ReencryptCommand.self, OutboxCommand.self])
 }
 
 @main

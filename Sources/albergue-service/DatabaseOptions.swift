@@ -27,8 +27,18 @@ struct DatabaseOptions: ParsableArguments {
     let factory = try ConnectionFactory(
       keys: try keys.load(logger), profile: try cipher.profile(), configuration: .mountingPageStores, logger: logger)
     let options = keys.loadingOptions(try LogSettings.logger("keys"))
-    let columns = try FieldCipher(try FieldKeys.load(environment: Environment.value, options: options))
+    let columns = try FieldCipher(
+      try FieldKeys.load(environment: Environment.value, options: options), readsUnbound: try readsUnbound())
     return HostelStore(try await openDatabase(factory, options), cipher: columns, clock: SystemTime.now)
+  }
+
+  /// - Throws: `CommandError` for a word that nobody knows.
+  private func readsUnbound() throws(CommandError) -> Bool {
+    switch Environment.value("PILGRIM_ENCRYPTION_UNBOUND") {
+    case nil, "read": return true
+    case "refuse": return false
+    default: throw CommandError(.usage, "PILGRIM_ENCRYPTION_UNBOUND: neither read nor refuse")
+    }
   }
 
   private func openDatabase(

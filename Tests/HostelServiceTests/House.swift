@@ -66,25 +66,28 @@ final class House: Sendable {
     try #require(answer.status == 200 && !answer.text.contains(#""error""#), "\(answer.text)")
   }
 
-  private func environment(_ name: String, interval: String = "1") -> [String: String] {
+  /// - Parameter changes: variables that win; an empty one is unset.
+  func environment(
+    _ name: String, interval: String = "1", changing changes: [String: String] = [:]
+  ) -> [String: String] {
     var variables = [
       "DB_MODE": mode.rawValue, "TURSO_REPLICA_PATH": folder.file(mode == .file ? "hostel.db" : "\(name).db"),
       "TURSO_ENCRYPTION_KEY_FILE": keys.file("file.key"), "PILGRIM_ENCRYPTION_KEY_FILE": keys.file("columns.key"),
       "ALBERGUE_ESTABLISHMENT_CODE": "0000000001", "ALBERGUE_LOG": "debug", "TURSO_SYNC_INTERVAL_SECS": interval,
     ]
     if let primary { variables["TURSO_DATABASE_URL"] = proxy?.url ?? primary.url }
-    return variables
+    return variables.merging(changes) { $1 }.filter { !$0.value.isEmpty }
   }
 
   /// Starts an instance of the service, with a replica of its own.
   ///
   /// - Parameter tokens: whether it asks for them.
   func start(
-    _ name: String = "one", tokens: Bool = true, interval: String = "1"
+    _ name: String = "one", tokens: Bool = true, interval: String = "1", changing changes: [String: String] = [:]
   ) async throws -> RunningService {
     let arguments = tokens ? ["--auth-jwt-key-file", keys.file("tokens.pub")] : []
     let service = try RunningService(
-      arguments, environment: environment(name, interval: interval),
+      arguments, environment: environment(name, interval: interval, changing: changes),
       log: folder.file("\(name)-\(services.withLock(\.count)).log"))
     services.withLock { $0.append(service) }
     return service
@@ -92,7 +95,11 @@ final class House: Sendable {
 
   /// Starts one that has data, and gives a client with every right.
   func open(_ name: String = "one", tokens: Bool = true, interval: String = "1") async throws -> Client {
-    let service = try await start(name, tokens: tokens, interval: interval)
+    try await client(of: try await start(name, tokens: tokens, interval: interval), tokens: tokens)
+  }
+
+  /// A client with every right of a service, once that has data.
+  func client(of service: RunningService, tokens: Bool = true) async throws -> Client {
     let client = Client(url: service.url, token: tokens ? try Tokens.sign(["a": "rw", "sub": "synthetic_admin"]) : nil)
     // The first sync comes when it comes.
     while try await client.send("GET", "/health").status != 200 { await Task.yield() }
@@ -147,11 +154,24 @@ final class RunningService: Sendable {
     url = try #require(line.firstMatch(of: /http:\/\/127\.0\.0\.1:\d+/).map { String($0.output) }, "\(line)")
   }
 
+  /// Asks it to end.
+  func askToEnd() { process.terminate() }
+
+  /// Whether it has not ended yet.
+  var isRunning: Bool { process.isRunning }
+
   /// Ends it as an operator does.
   ///
   /// - Returns: its exit code.
   func stop() -> Int32 {
     if process.isRunning { process.terminate() }
+    return wait()
+  }
+
+  /// Waits until it has ended.
+  ///
+  /// - Returns: its exit code.
+  func wait() -> Int32 {
     process.waitUntilExit()
     return process.terminationStatus
   }

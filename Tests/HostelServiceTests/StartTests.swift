@@ -48,6 +48,22 @@ struct StartTests {
     _ = try refusal(["PILGRIM_ENCRYPTION_KEYRING": folder.file("right.key")], status: 77)
   }
 
+  /// What gives the file's key runs before the key of the columns is taken out of the environment.
+  @Test func theKeyOfThePersonalColumnsIsWithheldFromKeyCommands() throws {
+    let (seen, key) = (folder.file("seen"), folder.file("right.key"))
+    let program = folder.file("give-key")
+    try Bytes.write(Data("#!/bin/sh\nenv > '\(seen)'\ncat '\(key)'\n".utf8), to: program)
+    try Bytes.setMode(program, 0o700)
+    let changes = [
+      "TURSO_ENCRYPTION_KEY_FILE": "", "TURSO_ENCRYPTION_KEY_COMMAND": program, "PILGRIM_ENCRYPTION_KEY_FILE": "",
+      "PILGRIM_ENCRYPTION_KEY": TestKeys.thirdHex, "TURSO_REPLICA_PATH": folder.file("none.db"), "PLAIN": "passed on",
+    ]
+    _ = try refusal(changes, status: 66)
+    let environment = String(decoding: try Bytes.read(seen), as: UTF8.self)
+    #expect(environment.contains("PLAIN=passed on"))
+    #expect(!environment.contains(TestKeys.thirdHex) && !environment.contains("PILGRIM_ENCRYPTION_KEY"))
+  }
+
   @Test func withoutTheKeyOfTheFileNothingStarts() throws {
     _ = try refusal(["TURSO_ENCRYPTION_KEY_FILE": ""], status: 77)
     _ = try refusal(["TURSO_ENCRYPTION_KEY_FILE": folder.file("other.key")], status: 77)
@@ -57,6 +73,7 @@ struct StartTests {
     _ = try refusal(["DB_MODE": "plaintext"], status: 64)
     _ = try refusal(["TURSO_REPLICA_PATH": folder.file("none.db")], status: 66)
     _ = try refusal(["DB_MODE": "libsql_embedded_replica"], status: 64)
+    _ = try refusal(["PILGRIM_ENCRYPTION_UNBOUND": "perhaps"], status: 64)
   }
 
   @Test func othersOnTheNetworkNeedATokenAndTLS() throws {

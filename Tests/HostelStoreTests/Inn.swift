@@ -77,6 +77,47 @@ final class Inn: Sendable {
     FieldKey(try EncryptionKey(SecretBytes(copying: [UInt8](repeating: byte, count: 32))))
   }
 
+  /// Texts as the hostel's other programs encrypt them, and this one did once: bound to no place, by another implementation.
+  static func formerValues(of texts: [String], key: UInt8 = 0xF1) throws -> [String] {
+    let script = """
+      import base64, json, os, sys
+      from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+      order = json.load(sys.stdin)
+      for text in order["texts"]:
+          nonce = os.urandom(12)
+          sealed = AESGCM(bytes([order["key"]]) * 32).encrypt(nonce, text.encode(), None)
+          print(":".join(base64.b64encode(part).decode() for part in (nonce, sealed[-16:], sealed[:-16])))
+      """
+    let order = try JSONSerialization.data(withJSONObject: ["key": Int(key), "texts": texts])
+    let result = try Judges.python(["-c", script], input: String(decoding: order, as: UTF8.self))
+    let lines = result.output.split(separator: "\n").map(String.init)
+    try #require(lines.count == texts.count, "\(result.errors)")
+    return lines
+  }
+
+  /// Runs SQL where the hostel's data is, as somebody with access to the database can.
+  func tamper(_ statements: (sql: String, values: [Value])...) async throws {
+    switch mode {
+    case .embeddedReplica:
+      let remote = Remote(try RemoteURL(address), tokens: .none, transport: try Transport())
+      let path = folder.file("tampering.db")
+      let replica = try await Replica.open(
+        ReplicaSettings(path: path, url: remote.url), remote: remote, factory: try Self.factory())
+      let outcome = try await replica.write(statements.map { RemoteStatement($0.sql, $0.values) })
+      guard case .confirmed = outcome else { throw Tampered() }
+      await replica.close()
+    case .ordinaryFile:
+      let connection = try await Self.factory().open(folder.file("hostel.db"), .writer)
+      let statements = statements
+      try await connection.transaction { session in
+        for (sql, values) in statements { try session.execute(sql, values) }
+      }
+      await connection.close()
+    }
+  }
+
+  private struct Tampered: Error {}
+
   private static var retries: RetryPolicy {
     var retries = RetryPolicy()
     (retries.firstDelay, retries.delayMax) = (.milliseconds(1), .milliseconds(50))
@@ -86,7 +127,9 @@ final class Inn: Sendable {
   var address: String { proxy?.url ?? server?.url ?? "" }
 
   /// A store as an instance of the service has it: with a replica of its own.
-  func open(_ name: String, key: UInt8 = 0xF1, synchronising: Bool = true) async throws -> HostelStore {
+  func open(
+    _ name: String, key: UInt8 = 0xF1, keys: [UInt8] = [], synchronising: Bool = true
+  ) async throws -> HostelStore {
     let database: HostelDatabase
     switch mode {
     case .embeddedReplica:
@@ -99,7 +142,9 @@ final class Inn: Sendable {
       database = try await HostelDatabase.openFile(folder.file("hostel.db"), factory: try Self.factory())
     }
     let now = now
-    return HostelStore(database, cipher: try FieldCipher([Self.fieldKey(key)])) { now.withLock { $0 } }
+    return HostelStore(database, cipher: try FieldCipher((keys.isEmpty ? [key] : keys).map(Self.fieldKey))) {
+      now.withLock { $0 }
+    }
   }
 
   func passDays(_ days: Int) { now.withLock { $0 = $0.adding(seconds: Int64(days) * 86_400) } }

@@ -68,6 +68,9 @@ package final class FaultProxy: Sendable {
     try Self.required(try command(#"{"release": true}"#)["late"] as? [[String]])
   }
 
+  /// Lets the answers go that were told to wait.
+  package func letGo() throws { _ = try command(#"{"let_go": true}"#) }
+
   /// From now on some requests get one of the faults, drawn from the seed in the order in which they come.
   ///
   /// - Parameters:

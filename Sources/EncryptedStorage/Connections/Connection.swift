@@ -11,16 +11,16 @@ public actor Connection {
   /// The connection's own queue.
   public nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
 
-  private init() {
-    executor = ConnectionExecutor()
+  private init(isBackground: Bool) {
+    executor = ConnectionExecutor(isBackground: isBackground)
     interrupter = Interrupter()
   }
 
   /// Opening blocks (key derivation, first page), so it happens on the new connection's queue.
   static func make(
-    _ open: @escaping @Sendable (Interrupter) throws(EncryptedStorageError) -> Session
+    isBackground: Bool = false, _ open: @escaping @Sendable (Interrupter) throws(EncryptedStorageError) -> Session
   ) async throws -> Connection {
-    let connection = Connection()
+    let connection = Connection(isBackground: isBackground)
     try await connection.begin(open)
     return connection
   }

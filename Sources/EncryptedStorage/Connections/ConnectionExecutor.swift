@@ -3,13 +3,24 @@ internal import Dispatch
 /// Runs the jobs of one connection one after another on a queue of its own, so that a statement that blocks holds up
 /// nobody else: the cooperative pool has only as many threads as the machine has cores.
 package final class ConnectionExecutor: SerialExecutor {
-  private let queue = DispatchQueue(label: "albergue.connection")
+  private enum Lane {
+    case queue(DispatchQueue)
+    case background(BackgroundThread)
+  }
 
-  package init() {}
+  private let lane: Lane
+
+  /// - Parameter isBackground: whether the connection gives way to everybody else.
+  package init(isBackground: Bool = false) {
+    lane = isBackground ? .background(BackgroundThread()) : .queue(DispatchQueue(label: "albergue.connection"))
+  }
 
   package func enqueue(_ job: consuming ExecutorJob) {
     let job = UnownedJob(job)
-    queue.async { unsafe job.runSynchronously(on: self.asUnownedSerialExecutor()) }
+    switch lane {
+    case .queue(let queue): queue.async { unsafe job.runSynchronously(on: self.asUnownedSerialExecutor()) }
+    case .background(let thread): thread.async { unsafe job.runSynchronously(on: self.asUnownedSerialExecutor()) }
+    }
   }
 }
 

@@ -30,6 +30,9 @@ public final class ConnectionFactory: Sendable {
     package var mounting: (any ImageMounting)?
     /// Page cache of the container below a mounted image in KiB; nil makes it fit the size of the image.
     package var containerCacheKibibytes: Int?
+    /// Whether containers that are opened for writing give way to everybody else's work: for what changes the pages of a
+    /// replica in a process that reads it.
+    package var writesInBackground = false
 
     /// Set for connections that run the SQL of clients.
     package var clientLimits: ClientLimits?
@@ -148,7 +151,8 @@ public final class ConnectionFactory: Sendable {
 
   /// Opens the container of a page store: the database that holds pages, not the one that they make.
   package func openContainer(_ path: String, _ access: Access) async throws -> Connection {
-    try await Connection.make { interrupter throws(EncryptedStorageError) in
+    let isBackground = access == .writer && configuration.writesInBackground
+    return try await Connection.make(isBackground: isBackground) { interrupter throws(EncryptedStorageError) in
       try self.openSession(path, access, interrupter: interrupter, view: .container)
     }
   }

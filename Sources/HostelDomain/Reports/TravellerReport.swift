@@ -46,6 +46,17 @@ package struct TravellerReport: Sendable, Hashable {
   /// Hours of the day that are reported: the door opens at two, and beds are free at eleven.
   static let (arrivalTime, departureTime) = ("14:00:00", "11:00:00")
 
+  /// When the report of a stay that began on this day has to be with the ministry: 24 hours after the door opened. That is two
+  /// o'clock in Spain, noon in UTC in summer; in winter this is an hour before the term ends.
+  ///
+  /// - Source: RD 933/2021: within 24 hours of the start of the stay.
+  package static func due(checkIn: Day) -> Instant {
+    Instant(seconds: (Int64(checkIn.number) + 1) * 86_400 + 12 * 3600)
+  }
+
+  /// The last day of arrival whose reports are overdue.
+  package static func lastOverdueCheckIn(at now: Instant) -> Day { now.adding(seconds: -36 * 3600).day }
+
   package init(establishmentCode: String, contract: Contract, travellers: [Traveller]) {
     self.establishmentCode = establishmentCode
     self.contract = contract

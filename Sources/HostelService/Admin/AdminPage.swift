@@ -7,10 +7,16 @@ internal import ReplicaSync
 struct AdminPage: Sendable {
   let health: Health
   let occupancy: HostelDatabase.Reading<Occupancy>
+  let overdueCount: Int
+  /// The first of them.
+  let overdue: [OverdueReport]
   /// What the bytes of the file say now.
   let encryption: FileStatus
   let now: Instant
   let isTokenRequired: Bool
+
+  /// Overdue reports that are named.
+  static let overdueCountMax = 20
 
   /// What a browser may do with it: nothing but show it with its own style.
   static let policy =
@@ -37,6 +43,9 @@ struct AdminPage: Sendable {
       ("Arrivals today, confirmed", "\(house.arrivals)"), ("Departures today, still here", "\(house.departures)"),
       ("Reports that wait", "\(house.waitingReports)"),
     ] + BedState.allCases.map { ("Beds \($0.rawValue)", "\(house.beds[$0] ?? 0)") }))
+    </section>
+    <section aria-labelledby="reports"><h2 id="reports">Traveller reports</h2>
+    \(Self.table([("Overdue", "\(overdueCount)")] + overdue.map { ("\($0.reference), due \($0.due)", Self.text($0)) }))
     </section>
     <section aria-labelledby="data"><h2 id="data">The data</h2>
     \(Self.table([
@@ -91,8 +100,16 @@ struct AdminPage: Sendable {
       return
         "<p class=\"warning\" role=\"status\">The remote cannot be asked: what was entered here last may be missing.</p>"
     }
-    guard health.isStale else { return "" }
+    guard health.isStale else {
+      return overdueCount == 0
+        ? "" : "<p class=\"warning\" role=\"status\">\(overdueCount) traveller reports are overdue.</p>"
+    }
     return "<p class=\"warning\" role=\"status\">The data is old: it was last synchronised \(Self.escaped(lag)).</p>"
+  }
+
+  private static func text(_ overdue: OverdueReport) -> String {
+    guard let id = overdue.reportID, let state = overdue.reportState else { return "not made" }
+    return "report \(id): \(state.rawValue.replacing("_", with: " "))"
   }
 
   private static func table(_ rows: [(String, String)]) -> String {

@@ -15,6 +15,8 @@ struct AdminRoutes: Sendable {
       try admit(request.headers)
       let page = AdminPage(
         health: try await hostel.health(), occupancy: try await hostel.store.occupancy(),
+        overdueCount: try await hostel.store.reportCounts().overdue,
+        overdue: try await hostel.store.overdueReports(limit: AdminPage.overdueCountMax).value.items,
         encryption: try await hostel.store.database.encryption(), now: hostel.store.now,
         isTokenRequired: authenticator.requiresTokens)
       var headers: HTTPFields = [.contentType: "text/html; charset=utf-8", .contentSecurityPolicy: AdminPage.policy]

@@ -27,11 +27,18 @@ struct OperationRoutes: Sendable {
       ) { _ in
         let state = try await hostel.store.database.state()
         let lag = state.lagSeconds.map(Double.init) ?? .nan
+        // A replica without data or tables has other gauges that say so.
+        let reports = try? await hostel.store.reportCounts()
         return Reply(
           text: hostel.metrics.text([
             ("replica_lag_seconds", "Seconds since the last sync.", lag),
             ("replica_position", "Position in the history of the remote.", state.position.map(Double.init) ?? .nan),
             ("replica_readable", "Whether there is something to read.", state.isReadable ? 1 : 0),
+            ("reports_waiting", "Traveller reports that wait to be sent.", reports.map { Double($0.waiting) } ?? .nan),
+            (
+              "reports_overdue", "Stays of more than 24 hours without a report that was accepted.",
+              reports.map { Double($0.overdue) } ?? .nan
+            ),
           ]))
       },
       Endpoint(

@@ -31,6 +31,15 @@ struct ReportRoutes: Sendable {
         return Reply(.page(reading.value, Self.json), age: reading.age)
       },
       Endpoint(
+        method: .get, path: "/v1/overdue-reports", name: "listOverdueReports",
+        summary: "Stays that began more than 24 hours ago and have no report that was accepted.",
+        parameters: [.after, .limit],
+        answer: (.ok, .object(.page("OverdueReportPage", .object(Self.overdue))), "application/json")
+      ) { call in
+        let reading = try await hostel.store.overdueReports(after: call.after, limit: call.limit)
+        return Reply(.page(reading.value, Self.json), age: reading.age)
+      },
+      Endpoint(
         method: .get, path: "/v1/reports/{id}/xml", name: "getReportXML",
         summary: "The body of the request to the ministry, before it is compressed.", parameters: [.id],
         answer: (.ok, nil, "application/xml"), failures: [404]
@@ -80,6 +89,16 @@ struct ReportRoutes: Sendable {
       Field("created_at", .moment, optional: true, "when it was made"),
     ])
 
+  private static let overdue = ObjectShape(
+    "OverdueReport",
+    [
+      Field("reference", .text(1...50), "of the booking"), Field("check_in", .day, "arrival"),
+      Field("due", .moment, "when the report had to be there"),
+      Field("report_id", .integer(1...Int64.max), optional: true, "the newest report; null when none was made"),
+      Field(
+        "report_state", .choice(SubmissionState.allCases.map(\.rawValue)), optional: true, "what that report is now"),
+    ])
+
   private static let outcome = ObjectShape(
     "ReportOutcome",
     [
@@ -106,6 +125,14 @@ struct ReportRoutes: Sendable {
       "id": .integer(report.id), "state": .text(report.state.rawValue), "attempts": .integer(report.attemptCount),
       "last_attempt": .optional(report.lastAttempt?.description),
       "next_attempt": .optional(report.nextAttempt?.description), "created_at": .optional(report.created?.description),
+    ]
+  }
+
+  private static func json(_ overdue: OverdueReport) -> JSONValue {
+    [
+      "reference": .text(overdue.reference.description), "check_in": .text("\(overdue.checkIn)"),
+      "due": .text("\(overdue.due)"), "report_id": .optional(overdue.reportID),
+      "report_state": .optional(overdue.reportState?.rawValue),
     ]
   }
 

@@ -78,7 +78,7 @@ package final class HostelDatabase: Sendable {
       case .replica(let replica):
         do {
           let value = try await replica.read(body)
-          return Reading(value: value, age: Age(seconds: await ageOfReplica(), lacksWrites: false))
+          return Reading(value: value, age: Age(seconds: await age(of: replica), lacksWrites: false))
         } catch let error as SyncError where error.code == .stale {
           let (value, staleness) = try await replica.readStale(body)
           return Reading(value: value, age: Age(seconds: staleness.age, lacksWrites: staleness.lacksWrites))
@@ -92,7 +92,7 @@ package final class HostelDatabase: Sendable {
 
   /// Seconds since the last sync, looked up at most once a second: it is read off the file, which another process may
   /// synchronise.
-  private func ageOfReplica() async -> Int64? {
+  private func age(of replica: Replica) async -> Int64? {
     let now = ContinuousClock.now
     let known = lastLook.withLock(\.self)
     let lastSync: Int64?
@@ -100,7 +100,7 @@ package final class HostelDatabase: Sendable {
       lastSync = known.lastSync
     } else {
       // Without an answer the age is unknown; what was read is not the less right for it.
-      lastSync = try? await StoreState.read(path, factory).lastSync
+      lastSync = try? await replica.lastSync()
       lastLook.withLock { $0 = (now, lastSync) }
     }
     return lastSync.map(WallClock.system.age)
@@ -219,13 +219,18 @@ package final class HostelDatabase: Sendable {
     }
   }
 
-  /// Runs DDL, in one transaction.
-  func run(_ statements: [String]) async throws {
+  /// Runs statements that change nothing when they come a second time, in one transaction.
+  ///
+  /// - Throws: ``StoreError`` `.unavailable`; what the remote says of a statement.
+  func run(_ statements: [RemoteStatement]) async throws {
     switch kind {
-    case .file(let pool): try await pool.write { session in for sql in statements { try session.execute(sql) } }
+    case .file(let pool):
+      try await pool.write { session in
+        for statement in statements { try session.execute(statement.sql, statement.values) }
+      }
     case .replica(let replica):
-      guard case .confirmed = try await replica.write(statements.map { RemoteStatement($0) }) else {
-        throw StoreError(.unavailable, "the remote did not confirm a migration", hint: "run it again: migrate")
+      guard case .confirmed = try await replica.write(statements) else {
+        throw StoreError(.unavailable, "the remote did not confirm a change", hint: "run the command again")
       }
     }
   }

@@ -46,5 +46,10 @@ package enum ServiceMigrations {
       statements: [
         #"CREATE TABLE "outbox" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT, "event_id" varchar NOT NULL UNIQUE, "topic" varchar NOT NULL, "record_id" varchar NOT NULL, "created_at" timestamp_text NOT NULL, "published_at" timestamp_text NULL )"#
       ]),
+    Migration(
+      name: "m20261121_000005_report_bookings",
+      statements: [
+        #"CREATE INDEX "idx_government_submissions_booking" ON "government_submissions" ("booking_id")"#
+      ]),
   ]
 }

@@ -24,8 +24,9 @@ package import EncryptionKeys
 
   /// Encrypts with a nonce that is made for it. Random nonces of 96 bits are good for 2^32 texts under one key.
   ///
+  /// - Parameter context: is not stored; who decrypts has to give the same.
   /// - Throws: ``StoreError`` `.cipher` when libcrypto fails.
-  func seal(_ text: [UInt8]) throws(StoreError) -> Sealed {
+  func seal(_ text: [UInt8], context associated: [UInt8] = []) throws(StoreError) -> Sealed {
     var sealed = Sealed(
       nonce: [UInt8](repeating: 0, count: Self.nonceByteCount), tag: [UInt8](repeating: 0, count: Self.tagByteCount),
       text: [UInt8](repeating: 0, count: text.count))
@@ -35,7 +36,10 @@ package import EncryptionKeys
     defer { unsafe EVP_CIPHER_CTX_free(context) }
     var written: Int32 = 0
     let isReady = unsafe key.withBytes { unsafe EVP_EncryptInit_ex2(context, EVP_aes_256_gcm(), $0, sealed.nonce, nil) }
-    guard isReady == 1, unsafe EVP_EncryptUpdate(context, &sealed.text, &written, text, count) == 1, written == count
+    guard isReady == 1,
+      associated.isEmpty
+        || (unsafe EVP_EncryptUpdate(context, nil, &written, associated, Int32(clamping: associated.count))) == 1,
+      unsafe EVP_EncryptUpdate(context, &sealed.text, &written, text, count) == 1, written == count
     else { throw Self.failure() }
     var end = [UInt8](repeating: 0, count: Self.tagByteCount)
     guard unsafe EVP_EncryptFinal_ex(context, &end, &written) == 1,
@@ -44,8 +48,8 @@ package import EncryptionKeys
     return sealed
   }
 
-  /// - Returns: the text; nil when it was not encrypted with this key, or was changed since.
-  func open(_ sealed: Sealed) -> [UInt8]? {
+  /// - Returns: the text; nil when it was not encrypted with this key and for this context, or was changed since.
+  func open(_ sealed: Sealed, context associated: [UInt8] = []) -> [UInt8]? {
     guard sealed.nonce.count == Self.nonceByteCount, sealed.tag.count == Self.tagByteCount,
       let count = Int32(exactly: sealed.text.count), let context = unsafe EVP_CIPHER_CTX_new()
     else { return nil }
@@ -58,7 +62,10 @@ package import EncryptionKeys
     var written: Int32 = 0
     let isReady = unsafe key.withBytes { unsafe EVP_DecryptInit_ex2(context, EVP_aes_256_gcm(), $0, sealed.nonce, nil) }
     var end = [UInt8](repeating: 0, count: Self.tagByteCount)
-    guard isReady == 1, unsafe EVP_DecryptUpdate(context, &text, &written, sealed.text, count) == 1, written == count,
+    guard isReady == 1,
+      associated.isEmpty
+        || (unsafe EVP_DecryptUpdate(context, nil, &written, associated, Int32(clamping: associated.count))) == 1,
+      unsafe EVP_DecryptUpdate(context, &text, &written, sealed.text, count) == 1, written == count,
       unsafe EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, Int32(Self.tagByteCount), &tag) == 1,
       unsafe EVP_DecryptFinal_ex(context, &end, &written) == 1
     else { return nil }

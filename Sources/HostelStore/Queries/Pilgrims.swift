@@ -9,6 +9,13 @@ package struct RegisteredPilgrim: Sendable, Hashable {
   /// The day on which the law's demand to keep the record ends, where a stay has begun it.
   package let retentionUntil: Instant?
 
+  /// Columns that hold what only the key reads.
+  static let encryptedColumns = [
+    "first_name_encrypted", "last_name1_encrypted", "last_name2_encrypted", "birth_date_encrypted",
+    "document_number_encrypted", "document_support", "phone_encrypted", "phone2_encrypted", "email_encrypted",
+    "address_street_encrypted", "address_street2_encrypted", "address_city_encrypted",
+  ]
+
   static let columns = """
     r.id, r.first_name_encrypted, r.last_name1_encrypted, r.last_name2_encrypted, r.birth_date_encrypted,
     r.document_type, r.document_number_encrypted, r.document_support, r.gender, r.nationality, r.phone_encrypted,
@@ -19,16 +26,17 @@ package struct RegisteredPilgrim: Sendable, Hashable {
 
   init(_ values: [Value], _ cipher: FieldCipher) throws(StoreError) {
     let reader = RecordReader("pilgrims", values)
+    let row = try reader.integer(0)
     func open(_ index: Int, _ column: String) throws(StoreError) -> String? {
       guard let text = reader.text(index) else { return nil }
-      return try cipher.decrypt(text, column: column)
+      return try cipher.decrypt(text, at: FieldPlace("pilgrims", column, row: row))
     }
     func need<T>(_ value: T?, _ column: String) throws(StoreError) -> T {
       guard let value else { throw StoreError(.damaged, "the column \(column) of a pilgrim holds what it should not") }
       return value
     }
-    id = try reader.integer(0)
-    let number = try need(open(6, "document_number"), "document_number")
+    id = row
+    let number = try need(open(6, "document_number_encrypted"), "document_number")
     let kind: IdentityDocument.Kind = try reader.code(5)
     // Other programs write it in clear, as its name says; a support number has no colon.
     var support = reader.text(7)
@@ -38,15 +46,17 @@ package struct RegisteredPilgrim: Sendable, Hashable {
       document = try IdentityDocument(kind, number: number, support: support)
     } catch { throw StoreError(.damaged, "the document of a pilgrim is none") }
     person = Pilgrim(
-      firstName: try need(open(1, "first_name"), "first_name"),
-      lastName1: try need(open(2, "last_name1"), "last_name1"),
-      lastName2: try open(3, "last_name2"),
-      birthDate: try need(open(4, "birth_date").flatMap { Day($0) }, "birth_date"), document: document,
+      firstName: try need(open(1, "first_name_encrypted"), "first_name"),
+      lastName1: try need(open(2, "last_name1_encrypted"), "last_name1"),
+      lastName2: try open(3, "last_name2_encrypted"),
+      birthDate: try need(open(4, "birth_date_encrypted").flatMap { Day($0) }, "birth_date"), document: document,
       sex: try reader.code(8), nationality: try need(reader.text(9).flatMap { Country($0) }, "nationality"),
-      phone: try need(open(10, "phone"), "phone"), phone2: try open(11, "phone2"), email: try open(12, "email"),
+      phone: try need(open(10, "phone_encrypted"), "phone"), phone2: try open(11, "phone2_encrypted"),
+      email: try open(12, "email_encrypted"),
       address: Pilgrim.Address(
-        street: try need(open(14, "address_street"), "address_street"), street2: try open(15, "address_street2"),
-        city: try need(open(16, "address_city"), "address_city"), postalCode: try reader.need(17) { $0.text },
+        street: try need(open(14, "address_street_encrypted"), "address_street"),
+        street2: try open(15, "address_street2_encrypted"),
+        city: try need(open(16, "address_city_encrypted"), "address_city"), postalCode: try reader.need(17) { $0.text },
         province: reader.text(18), municipalityCode: reader.text(19),
         country: try need(reader.text(13).flatMap { Country($0) }, "address_country")),
       language: reader.text(20) ?? "es", givesConsent: values[21].integer == 1)
@@ -94,18 +104,19 @@ extension HostelStore {
     let codes = try cipher.lookupCodes(person.document.kind, person.document.number)
     let code = Value.text(codes[0])
     let marks = codes.map { _ in "?" }.joined(separator: ", ")
-    let columns = try encrypted(person)
+    let id = Identifier.number(at: now)
+    let columns = try encrypted(person, row: id)
     let change = Change(
-      .pilgrimRegistered, in: "pilgrims", record: ("SELECT id FROM pilgrims WHERE document_hash = ?", [code]),
+      .pilgrimRegistered, in: "pilgrims", record: ("SELECT ?", [.integer(id)]),
       columns: RegisteredPilgrim.columns, by: actor, at: now,
       deciding: RemoteStatement(
         """
-        INSERT INTO pilgrims (\(columns.map(\.0).joined(separator: ", ")), document_hash, consent_given, consent_date,
+        INSERT INTO pilgrims (id, \(columns.map(\.0).joined(separator: ", ")), document_hash, consent_given, consent_date,
           created_at, updated_at)
-        SELECT \(columns.map { _ in "?" }.joined(separator: ", ")), ?, ?, ?, ?, ?
+        SELECT ?, \(columns.map { _ in "?" }.joined(separator: ", ")), ?, ?, ?, ?, ?
         WHERE NOT EXISTS (SELECT 1 FROM pilgrims WHERE document_hash IN (\(marks)))
         """,
-        columns.map(\.1) + [
+        [.integer(id)] + columns.map(\.1) + [
           code, .flag(person.givesConsent), person.givesConsent ? .text(now.stored) : .null, .text(now.stored),
           .text(now.stored),
         ] + codes.map { .text($0) }),
@@ -118,11 +129,11 @@ extension HostelStore {
 
   /// The columns of a person. Postal code, province, municipality, country, sex and nationality are in clear within the
   /// encrypted file, as the schema has them; `id_photo_url` stays NULL.
-  private func encrypted(_ person: Pilgrim) throws(StoreError) -> [(String, Value)] {
+  private func encrypted(_ person: Pilgrim, row: Int64) throws(StoreError) -> [(String, Value)] {
     var columns: [(String, Value)] = []
     func seal(_ column: String, _ text: String?) throws(StoreError) {
       var value = Value.null
-      if let text { value = .text(try cipher.encrypt(text)) }
+      if let text { value = .text(try cipher.encrypt(text, at: FieldPlace("pilgrims", column, row: row))) }
       columns.append((column, value))
     }
     try seal("first_name_encrypted", person.firstName)

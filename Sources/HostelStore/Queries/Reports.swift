@@ -24,6 +24,8 @@ package struct Submission: Sendable, Hashable {
     created = reader.instant(5)
   }
 
+  static func xmlPlace(_ id: Int64) -> FieldPlace { FieldPlace("government_submissions", "xml_content", row: id) }
+
   /// When it is sent next; nil when it is not.
   package var nextAttempt: Instant? {
     switch state {
@@ -58,7 +60,7 @@ extension HostelStore {
     guard let text = stored.text, text != Retention.erasedText else {
       throw StoreError(.notFound, "there is no report with this id")
     }
-    return try cipher.decrypt(text, column: "xml_content")
+    return try cipher.decrypt(text, at: Submission.xmlPlace(id))
   }
 
   /// Makes the traveller report of a booking and queues it.
@@ -75,18 +77,20 @@ extension HostelStore {
     }.value
     let problems = report.problems()
     guard problems.isEmpty else { throw InvalidReport(problems: problems) }
-    let xml = try cipher.encrypt(try report.xml())
+    let id = Identifier.number(at: now)
+    let xml = try cipher.encrypt(try report.xml(), at: Submission.xmlPlace(id))
     let change = Change(
       .reportQueued, in: "government_submissions",
-      record: ("SELECT max(id) FROM government_submissions WHERE booking_id = ?", [.integer(booking.id)]),
+      record: ("SELECT ?", [.integer(id)]),
       columns: Submission.columns, by: actor, at: now,
       deciding: RemoteStatement(
         """
-        INSERT INTO government_submissions (booking_id, xml_content, submission_status, attempts, created_at)
-        SELECT b.id, ?, 'pending', 0, ? FROM bookings b WHERE b.id = ? AND NOT EXISTS (
+        INSERT INTO government_submissions (id, booking_id, xml_content, submission_status, attempts, created_at)
+        SELECT ?, b.id, ?, 'pending', 0, ? FROM bookings b WHERE b.id = ? AND NOT EXISTS (
           SELECT 1 FROM government_submissions s
           WHERE s.booking_id = b.id AND s.submission_status IN ('pending', 'pending_retry', 'success'))
-        """, [.text(xml), .text(now.stored), .integer(booking.id)]), new: ["submission_status": "pending"])
+        """, [.integer(id), .text(xml), .text(now.stored), .integer(booking.id)]), new: ["submission_status": "pending"]
+    )
     guard let record = try await database.apply(change) else {
       throw StoreError(.conflict, "there is a report of this booking that is on its way or was accepted")
     }

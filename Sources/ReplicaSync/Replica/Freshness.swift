@@ -14,8 +14,7 @@ final class Freshness: Sendable {
   }
 
   private let count = Mutex(Count())
-  private let path: String
-  private let factory: ConnectionFactory
+  private let state: StateReader
   private let syncer: Syncer
   private let clock: WallClock
   private let timer: any Clock<Duration>
@@ -23,10 +22,9 @@ final class Freshness: Sendable {
   private static let followingPause = Duration.milliseconds(100)
 
   init(
-    path: String, factory: ConnectionFactory, syncer: Syncer, clock: WallClock, timer: any Clock<Duration>
+    state: StateReader, syncer: Syncer, clock: WallClock, timer: any Clock<Duration>
   ) {
-    self.path = path
-    self.factory = factory
+    self.state = state
     self.syncer = syncer
     self.clock = clock
     self.timer = timer
@@ -77,7 +75,7 @@ final class Freshness: Sendable {
   /// Waits until another process has begun a pull after `moment`, and applied it.
   private func follow(since moment: Int64) async throws {
     // Times are whole seconds, so only a later one is after.
-    while try await StoreState.read(path, factory).lastSync ?? .min <= moment {
+    while try await state.read().lastSync ?? .min <= moment {
       try await timer.sleep(for: Self.followingPause)
     }
   }

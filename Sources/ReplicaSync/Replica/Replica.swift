@@ -21,7 +21,7 @@ public final class Replica: Sendable {
   private let ledger: WriteLedger
   private let freshness: Freshness
   private let pool: SharedReaders
-  private let factory: ConnectionFactory
+  private let state: StateReader
   private let clock: WallClock
 
   private init(
@@ -30,10 +30,10 @@ public final class Replica: Sendable {
   ) {
     self.settings = settings
     self.syncer = syncer
-    self.factory = factory
+    state = StateReader(settings.path, factory)
     self.clock = clock
     ledger = WriteLedger(remote)
-    freshness = Freshness(path: settings.path, factory: factory, syncer: syncer, clock: clock, timer: timer)
+    freshness = Freshness(state: state, syncer: syncer, clock: clock, timer: timer)
     pool = SharedReaders(path: settings.path, count: settings.readerCount, factory: factory)
   }
 
@@ -54,7 +54,9 @@ public final class Replica: Sendable {
         .configuration, "a file in the mode \(settings.mode.rawValue) is no embedded replica",
         hint: "open it with ConnectionFactory, and synchronise it with turso-sync")
     }
-    let syncer = Syncer(settings, remote: remote, factory: factory, clock: clock)
+    // Whoever reads waits; a sync has time.
+    let syncer = Syncer(
+      settings, remote: remote, factory: factory, clock: clock, progress: nil, inBackground: true)
     do {
       try await syncer.open()
     } catch let error as SyncError where error.code == .busy {
@@ -67,6 +69,7 @@ public final class Replica: Sendable {
   /// Closes the replica. A running sync is ended.
   public func close() async {
     await pool.close()
+    await state.close()
     await syncer.close()
   }
 
@@ -93,10 +96,16 @@ public final class Replica: Sendable {
     _ body: @escaping @Sendable (Session) throws -> T
   ) async throws -> (value: T, staleness: Staleness) {
     let lacksWrites = freshness.lacksWrites
-    let state = try await StoreState.read(settings.path, factory)
+    let state = try await state.read()
     let value = try await pool.get().read(body)
     return (value, Staleness(lacksWrites: lacksWrites, age: state.lastSync.map(clock.age)))
   }
+
+  /// When the replica was last known to be the remote's, in seconds since 1970-01-01 UTC; nil when it never was. Another
+  /// process may synchronise it.
+  ///
+  /// - Throws: `EncryptedStorageError`.
+  package func lastSync() async throws -> Int64? { try await state.read().lastSync }
 
   /// How old what was read is, at most.
   public struct Staleness: Sendable, Hashable {

@@ -22,6 +22,8 @@ public actor Syncer {
   private let factory: ConnectionFactory
   private let clock: WallClock
   private let progress: Progress?
+  /// Where pulls run, if they give way to others.
+  private let tasks: BackgroundTasks?
   private var file: ReplicaFile?
   private var waiting: [(id: UInt64, continuation: CheckedContinuation<SyncReport, any Error>)] = []
   private var worker: Task<Void, Never>?
@@ -36,13 +38,15 @@ public actor Syncer {
     self.init(settings, remote: remote, factory: factory, clock: clock, progress: nil)
   }
 
+  /// - Parameter inBackground: whether pulls take the processor only as far as the rest of the process leaves it.
   package init(
     _ settings: ReplicaSettings, remote: Remote, factory: ConnectionFactory, clock: WallClock = .system,
-    progress: Progress?
+    progress: Progress?, inBackground: Bool = false
   ) {
     self.settings = settings
     self.remote = remote
-    self.factory = factory
+    self.factory = inBackground ? factory.configured { $0.writesInBackground = true } : factory
+    tasks = inBackground ? BackgroundTasks() : nil
     self.clock = clock
     self.progress = progress
   }
@@ -124,7 +128,7 @@ public actor Syncer {
     try Task.checkCancellation()
     return try await withCheckedThrowingContinuation { continuation in
       waiting.append((id, continuation))
-      if worker == nil { worker = Task { await work() } }
+      if worker == nil { startWorker() }
     }
   }
 
@@ -142,8 +146,10 @@ public actor Syncer {
     }
     worker = nil
     // Somebody came after those who were waiting before had all given up.
-    if !waiting.isEmpty, !isClosed { worker = Task { await work() } }
+    if !waiting.isEmpty, !isClosed { startWorker() }
   }
+
+  private func startWorker() { worker = Task(executorPreference: tasks) { await self.work() } }
 
   private func giveUp(_ id: UInt64) {
     if let index = waiting.firstIndex(where: { $0.id == id }) {

@@ -5,6 +5,7 @@ another origin. Commands are lines of JSON on standard input, each answered by a
 
   {"rules": [RULE...]}   replaces the rules
   {"release": true}      sends the requests on that "drop": "late" has held back; answers with their statuses and bodies
+  {"let_go": true}       lets the answers go that "hold" keeps, and keeps no more of them
   {"seen": true}         requests since the last time, as [method, path], and how many came to the other origin
   {"chaos": {"seed": n, "rate": p, "faults": [FAULT...]}}   from now on a request to which no rule applies gets one of these
                          faults with probability p; "chaos": null ends it. Answers how many were made until then
@@ -21,6 +22,7 @@ that fit pass, "times" is how often the fault is made (default: for ever). Fault
   "shorten": n                                  the last n bytes of the body are missing, and the length says so
   "lengthen": n                                 the length says n bytes more than come
   "delay": seconds                              before the answer
+  "hold": true                                  before the answer, until {"let_go": true}
   "duplicate": "first" | "second"               the server gets the request twice; its first or second answer is passed on
   "instead": text                               the server has acted; this is answered with status 200
   "anonymous": true                             the server does not say which database it is, as Turso's does not
@@ -41,6 +43,8 @@ rules = []
 seen = []
 foreign = []
 held = []
+# Answers that were told to wait.
+letting_go = threading.Event()
 # What {"chaos": ...} has set: a generator, the probability and the faults; and how many were made.
 chaos = None
 chaos_count = 0
@@ -138,6 +142,8 @@ class Handler(BaseHTTPRequestHandler):
                     response, body = repeated
         except (OSError, http.client.HTTPException):
             return self.close()
+        if "hold" in fault:
+            letting_go.wait()
         if "delay" in fault:
             time.sleep(fault["delay"])
         if fault.get("drop") == "after":
@@ -200,8 +206,11 @@ for line in sys.stdin:
             except (OSError, http.client.HTTPException):
                 continue
             late.append([str(response.status), body.decode(errors="replace")])
+    if "let_go" in command:
+        letting_go.set()
     with lock:
         if "rules" in command:
+            letting_go.clear()
             rules[:] = command["rules"]
             answer = {}
         elif "chaos" in command:
