@@ -252,6 +252,25 @@ let package = Package(
         "torture", "EncryptedStorage", "EncryptionKeys", "FaultInjection", "LibSQLProtocol", "PageStore", "TestSupport",
       ],
       swiftSettings: strict),
+    .target(
+      name: "Mutation",
+      dependencies: ["LibSQLProtocol", "TestSupport"],
+      path: "Tests/Mutation",
+      swiftSettings: strict),
+    .executableTarget(
+      name: "fuzz",
+      dependencies: [
+        "CommandSupport", "EncryptedStorage", "EncryptionKeys", "HostelDomain", "HostelService", "HostelStore",
+        "LibSQLClient", "LibSQLProtocol", "Migrations", "Mutation", "PageStore", "Primary", "ReplicaSync",
+        "ServerAccess",
+        "TestSupport", "WorkingCopy",
+      ],
+      path: "Tests/Fuzz",
+      swiftSettings: strict),
+    .testTarget(
+      name: "FuzzTests",
+      dependencies: ["fuzz", "TestSupport"],
+      swiftSettings: strict),
     .testTarget(
       name: "EncryptionKeysTests",
       dependencies: ["EncryptionKeys", .product(name: "Logging", package: "swift-log")],
@@ -270,7 +289,7 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "LibSQLProtocolTests",
-      dependencies: ["LibSQLProtocol", "TestSupport"],
+      dependencies: ["LibSQLProtocol", "Mutation", "TestSupport"],
       swiftSettings: strict),
     .testTarget(
       name: "PrimaryTests",

@@ -1,5 +1,6 @@
 import Foundation
 import LibSQLProtocol
+import Mutation
 import Testing
 
 /// Every message comes back from its own JSON as it was, whoever writes that JSON.

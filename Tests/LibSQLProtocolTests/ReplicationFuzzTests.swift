@@ -1,3 +1,4 @@
+import Mutation
 import TestSupport
 import Testing
 
@@ -130,25 +131,6 @@ struct ReplicationFuzzTests {
     },
   ]
 
-  private func mutate(_ input: [UInt8], _ random: inout ReplicationRandom) -> [UInt8] {
-    var bytes = input
-    for _ in 0...random.int(0...2) {
-      // Half of the places are among the first bytes, where keys and lengths are.
-      let place = bytes.isEmpty ? 0 : random.int(0...(random.flag() ? min(40, bytes.count - 1) : bytes.count - 1))
-      let end = min(bytes.count, place + random.int(0...12))
-      switch random.int(0...6) {
-      case 0 where !bytes.isEmpty: bytes[place] ^= UInt8(1 << random.int(0...7))
-      case 1 where !bytes.isEmpty: bytes[place] = [0, 1, 0x7F, 0x80, 0xFF][random.int(0...4)]
-      case 2: bytes.removeSubrange(place..<end)
-      case 3: bytes.insert(contentsOf: random.bytes(random.int(1...10)), at: place)
-      case 4: bytes.insert(contentsOf: Array(bytes[place..<end]), at: place)
-      case 5: bytes.removeSubrange(place...)
-      default: bytes.insert(contentsOf: [0xFF, 0xFF, 0xFF, 0xFF, 0x0F], at: place)
-      }
-    }
-    return bytes
-  }
-
   @Test(arguments: targets)
   func mutatedInputIsDecodedOrRefused(target: Target) throws {
     var random = ReplicationRandom(seed: 2026)
@@ -156,7 +138,7 @@ struct ReplicationFuzzTests {
     var input: [UInt8] = []
     for round in 0..<target.mutationCount {
       if round % 20 == 0 { input = target.seeds(&random) }
-      let mutated = mutate(input, &random)
+      let mutated = Mutator.binary.mutated(input, &random.generator)
       do {
         try target.decode(mutated, &random.generator)
         accepted += 1

@@ -11,7 +11,7 @@ struct CrashRound {
     /// In this process, on a disk that fails as well (`FaultyDisk`).
     case apply, commit
     /// In programs of their own, whatever they write with (`power_cut.c`).
-    case bootstrap, pull, serve, rekey, profile, `import`, migration
+    case bootstrap, pull, push, copy, serve, rekey, profile, `import`, migration
   }
 
   private let scene: Scene
@@ -32,6 +32,7 @@ struct CrashRound {
     case .apply: try await DiskCrash(scene, record).apply(try await fixtures.imageSeries())
     case .commit: try await DiskCrash(scene, record).commit()
     case .bootstrap, .pull: try await PullCrash(scene, try await fixtures.powerCutLibrary(), record).run(subject)
+    case .push, .copy: try await PushCrash(scene, try await fixtures.powerCutLibrary(), record).run(subject)
     case .serve: try await ServerCrash(scene, try await fixtures.powerCutLibrary(), record).run()
     case .migration: try await MigrationCrash(scene, fixtures.powerCutLibrary(), record).run()
     case .rekey, .profile, .import:

@@ -1,33 +1,33 @@
-import LibSQLProtocol
-import TestSupport
+package import LibSQLProtocol
+package import TestSupport
 
 /// Random values of every message, for round trips and as seeds of mutations. Texts hold ``Canary``, so that a test can see
 /// that errors do not quote what they refuse.
-struct ReplicationRandom {
-  var generator: SeededGenerator
+package struct ReplicationRandom {
+  package var generator: SeededGenerator
 
-  init(seed: UInt64) { generator = SeededGenerator(seed: seed) }
+  package init(seed: UInt64) { generator = SeededGenerator(seed: seed) }
 
-  mutating func int(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &generator) }
-  mutating func flag() -> Bool { Bool.random(using: &generator) }
+  package mutating func int(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &generator) }
+  package mutating func flag() -> Bool { Bool.random(using: &generator) }
 
   /// Small and large numbers alike.
-  mutating func number<Value: FixedWidthInteger & UnsignedInteger>(_ type: Value.Type) -> Value {
+  package mutating func number<Value: FixedWidthInteger & UnsignedInteger>(_ type: Value.Type) -> Value {
     Value(truncatingIfNeeded: generator.next() >> UInt64(int(0...63)))
   }
 
-  mutating func bytes(_ count: Int) -> [UInt8] {
+  package mutating func bytes(_ count: Int) -> [UInt8] {
     (0..<count).map { _ in UInt8(truncatingIfNeeded: generator.next()) }
   }
 
   /// A page, most of it one byte over and over, for speed.
-  mutating func page() -> [UInt8] {
+  package mutating func page() -> [UInt8] {
     bytes(64) + [UInt8](repeating: UInt8(int(0...255)), count: 4032)
   }
 
-  mutating func text() -> String { flag() ? "" : Canary.text + String(repeating: "ñ", count: int(0...9)) }
+  package mutating func text() -> String { flag() ? "" : Canary.text + String(repeating: "ñ", count: int(0...9)) }
 
-  mutating func uuid() -> String {
+  package mutating func uuid() -> String {
     let digits = bytes(16).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
     let groups = [0..<8, 8..<12, 12..<16, 16..<20, 20..<32].map { range in
       String(digits.dropFirst(range.lowerBound).prefix(range.count))
@@ -35,12 +35,12 @@ struct ReplicationRandom {
     return groups.joined(separator: "-")
   }
 
-  mutating func optional<Value>(_ make: (inout Self) -> Value) -> Value? { flag() ? make(&self) : nil }
-  mutating func list<Value>(upTo count: Int, _ make: (inout Self) -> Value) -> [Value] {
+  package mutating func optional<Value>(_ make: (inout Self) -> Value) -> Value? { flag() ? make(&self) : nil }
+  package mutating func list<Value>(upTo count: Int, _ make: (inout Self) -> Value) -> [Value] {
     (0..<int(0...count)).map { _ in make(&self) }
   }
 
-  mutating func frame(number: UInt64? = nil) -> FrameMessage {
+  package mutating func frame(number: UInt64? = nil) -> FrameMessage {
     let frame = ReplicationFrame(
       frameNumber: number ?? self.number(UInt64.self), checksum: self.number(UInt64.self),
       pageNumber: max(1, self.number(UInt32.self)), sizeAfter: flag() ? 0 : self.number(UInt32.self), page: page())
@@ -49,13 +49,13 @@ struct ReplicationRandom {
       durableFrameNumber: optional { $0.number(UInt64.self) })
   }
 
-  mutating func walFrame() -> WALFrame {
+  package mutating func walFrame() -> WALFrame {
     WALFrame(
       pageNumber: max(1, number(UInt32.self)), sizeAfter: flag() ? 0 : number(UInt32.self), page: page(),
       seal: bytes(16))
   }
 
-  mutating func hello() -> HelloResponse {
+  package mutating func hello() -> HelloResponse {
     HelloResponse(
       generationID: uuid(), generationStartIndex: number(UInt64.self), logID: uuid(), sessionToken: uuid(),
       currentReplicationIndex: optional { $0.number(UInt64.self) },
@@ -66,7 +66,7 @@ struct ReplicationRandom {
       })
   }
 
-  mutating func value() -> ProxyValue {
+  package mutating func value() -> ProxyValue {
     switch int(0...4) {
     case 0: .null
     case 1: .integer(Int64(bitPattern: number(UInt64.self)))
@@ -76,7 +76,7 @@ struct ReplicationRandom {
     }
   }
 
-  mutating func condition(before count: Int, depth: Int = 0) -> ProxyCondition {
+  package mutating func condition(before count: Int, depth: Int = 0) -> ProxyCondition {
     switch int(count == 0 ? (depth > 3 ? 5...5 : 2...5) : depth > 3 ? 0...1 : 0...5) {
     case 0: .ok(step: Int64(int(0...(count - 1))))
     case 1: .error(step: Int64(int(0...(count - 1))))
@@ -87,7 +87,7 @@ struct ReplicationRandom {
     }
   }
 
-  mutating func program() -> ProxyProgram {
+  package mutating func program() -> ProxyProgram {
     let steps = (0..<int(0...5)).map { index in
       ProxyProgram.Step(
         condition: optional { $0.condition(before: index) },
@@ -102,15 +102,15 @@ struct ReplicationRandom {
     return ProxyProgram(clientID: uuid(), steps: steps)
   }
 
-  mutating func error() -> ProxyError {
+  package mutating func error() -> ProxyError {
     ProxyError(
       ProxyError.Code.allCases[int(0...3)], message: text(),
       extendedCode: Int32(truncatingIfNeeded: generator.next()))
   }
 
-  mutating func column() -> ProxyColumn { ProxyColumn(name: text(), declaredType: optional { $0.text() }) }
+  package mutating func column() -> ProxyColumn { ProxyColumn(name: text(), declaredType: optional { $0.text() }) }
 
-  mutating func results() -> ProxyResults {
+  package mutating func results() -> ProxyResults {
     let results: [Result<ProxyRows, ProxyError>] = list(upTo: 4) { random in
       guard random.flag() else { return .failure(random.error()) }
       let columns = random.list(upTo: 4) { $0.column() }
@@ -125,7 +125,7 @@ struct ReplicationRandom {
       currentFrameNumber: optional { $0.number(UInt64.self) })
   }
 
-  mutating func description() -> Result<ProxyDescription, ProxyError> {
+  package mutating func description() -> Result<ProxyDescription, ProxyError> {
     guard flag() else { return .failure(error()) }
     return .success(
       ProxyDescription(
@@ -134,7 +134,7 @@ struct ReplicationRandom {
   }
 
   /// Runs and single pages, sparse and dense, in up to three containers.
-  mutating func pages() -> PageSet {
+  package mutating func pages() -> PageSet {
     var ranges = list(upTo: 6) { random in
       let start = UInt32(random.int(0...200_000))
       return start...(start + UInt32(random.flag() ? 0 : random.int(0...9000)))
@@ -143,7 +143,7 @@ struct ReplicationRandom {
     return PageSet(ranges)
   }
 
-  mutating func pullRequest() -> PullUpdatesRequest {
+  package mutating func pullRequest() -> PullUpdatesRequest {
     var request = PullUpdatesRequest()
     request.serverRevision = text()
     request.clientRevision = text()
@@ -156,7 +156,7 @@ struct ReplicationRandom {
   }
 
   /// A whole answer of `POST /pull-updates`.
-  mutating func pullAnswer(pageCount: Int) -> [UInt8] {
+  package mutating func pullAnswer(pageCount: Int) -> [UInt8] {
     let header = PullUpdatesHeader(serverRevision: "7" + text(), pageCount: UInt64(pageCount))
     return (1...max(1, pageCount)).prefix(pageCount).reduce(into: PullUpdatesWriter.part(header)) { body, number in
       body += PullUpdatesWriter.part(PulledPage(pageNumber: UInt32(number), page: page()))

@@ -1,24 +1,24 @@
-import LibSQLProtocol
-import TestSupport
+package import LibSQLProtocol
+internal import TestSupport
 
 /// Random messages of every type and kind, reproducible by their seed.
-struct HranaGenerator {
+package struct HranaGenerator {
   private var generator: SeededGenerator
   /// Begins every string, so that tests see whether data gets out of a message.
   private let canary: String
 
-  init(seed: UInt64, canary: String = "") {
+  package init(seed: UInt64, canary: String = "") {
     generator = SeededGenerator(seed: seed)
     self.canary = canary
   }
 
-  static let messageTypes: [any HranaMessage.Type] = [
+  package static let messageTypes: [any HranaMessage.Type] = [
     Hrana.ClientMessage.self, Hrana.ServerMessage.self, Hrana.PipelineRequest.self, Hrana.PipelineResponse.self,
     Hrana.CursorRequest.self, Hrana.CursorResponse.self, Hrana.CursorEntry.self, Hrana.ExecuteRequest.self,
     Hrana.ExecuteResponse.self, Hrana.BatchRequest.self, Hrana.BatchResponse.self, Hrana.ProtocolError.self,
   ]
 
-  mutating func message(_ type: any HranaMessage.Type) -> any HranaMessage {
+  package mutating func message(_ type: any HranaMessage.Type) -> any HranaMessage {
     switch ObjectIdentifier(type) {
     case ObjectIdentifier(Hrana.ClientMessage.self): clientMessage()
     case ObjectIdentifier(Hrana.ServerMessage.self): serverMessage()
@@ -41,8 +41,8 @@ struct HranaGenerator {
     }
   }
 
-  mutating func flip() -> Bool { Bool.random(using: &generator) }
-  mutating func number(_ range: Range<Int>) -> Int { Int.random(in: range, using: &generator) }
+  package mutating func flip() -> Bool { Bool.random(using: &generator) }
+  package mutating func number(_ range: Range<Int>) -> Int { Int.random(in: range, using: &generator) }
 
   private mutating func choose(_ count: Int) -> Int { number(0..<count) }
 
@@ -73,7 +73,7 @@ struct HranaGenerator {
     }
   }
 
-  mutating func text() -> String {
+  package mutating func text() -> String {
     let pieces = [
       "a", "SELECT 1", "\"", "\\", "/", "\n", "\u{0}", "\u{1f}", "\u{7f}", "é", "e\u{301}", "日本", "😀", "\u{2028}",
       "\u{ffff}", "{", "]", ",", "null", "\u{10ffff}",
@@ -81,7 +81,7 @@ struct HranaGenerator {
     return canary + (0..<choose(6)).map { _ in pieces[choose(pieces.count)] }.joined()
   }
 
-  mutating func value() -> Hrana.Value {
+  package mutating func value() -> Hrana.Value {
     switch choose(5) {
     case 0: .null
     case 1: .integer(integer())

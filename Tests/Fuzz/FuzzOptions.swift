@@ -1,0 +1,92 @@
+import Foundation
+
+/// What the command line asks for.
+struct FuzzOptions: Equatable, Sendable {
+  static let usage = """
+    usage: fuzz [--seed N] [--minutes M | --inputs N] [--only NAME] [--input K] [--cases FOLDER] [--list yes]
+      --seed     decides every input. Default: a random one, which is printed
+      --minutes  for all decoders together. Default 10
+      --inputs   so many inputs for each decoder instead; fewer for those whose inputs are costly
+      --only     one decoder, by its name, or all whose names begin so and with a hyphen
+      --input    only the input with this number, which replays a finding
+      --cases    where inputs of findings are kept. Default .build/fuzz
+      --list     names the decoders
+      --coverage folder with inputs for libFuzzer, which chooses the changes then; its own arguments, -runs=9, follow
+    """
+
+  /// What is wrong with the arguments.
+  struct Refusal: Error, CustomStringConvertible { let description: String }
+
+  /// How much is tried.
+  enum Amount: Equatable, Sendable {
+    case minutes(Double)
+    case inputs(UInt64)
+    case input(UInt64)
+  }
+
+  var seed = UInt64.random(in: 1...999_999)
+  var amount = Amount.minutes(10)
+  var only: String?
+  var cases = ".build/fuzz"
+  var lists = false
+  /// Where libFuzzer keeps what it has found to reach something new; nil without it.
+  var corpus: String?
+  /// Arguments for libFuzzer, which have one hyphen.
+  var forwarded: [String] = []
+  /// For this program itself: where a worker notes what it is at, from which input on.
+  var worker: (caseFile: String, first: UInt64)?
+
+  /// - Throws: ``Refusal``.
+  init(_ arguments: some Sequence<String>) throws {
+    var iterator = arguments.makeIterator()
+    while let name = iterator.next() {
+      if corpus != nil, name.hasPrefix("-"), !name.hasPrefix("--") {
+        forwarded.append(name)
+        continue
+      }
+      guard let value = iterator.next() else { throw Refusal(description: "\(name) needs a value") }
+      switch name {
+      case "--seed": seed = try Self.number(value, name)
+      case "--minutes":
+        guard let number = Double(value), (0...100_000).contains(number) else {
+          throw Refusal(description: "--minutes: not a number from 0 to 100000")
+        }
+        amount = .minutes(number)
+      case "--inputs": amount = .inputs(try Self.number(value, name))
+      case "--input": amount = .input(try Self.number(value, name))
+      case "--only": only = value
+      case "--cases": cases = value
+      case "--list": lists = true
+      case "--worker": worker = (value, worker?.first ?? 0)
+      case "--coverage": corpus = value
+      case "--first": worker = (worker?.caseFile ?? "", try Self.number(value, name))
+      default: throw Refusal(description: "\(name): unknown")
+      }
+    }
+  }
+
+  static func == (one: FuzzOptions, other: FuzzOptions) -> Bool {
+    one.seed == other.seed && one.amount == other.amount && one.only == other.only
+  }
+
+  private static func number(_ text: String, _ name: String) throws -> UInt64 {
+    guard let number = UInt64(text) else { throw Refusal(description: "\(name): not a whole number") }
+    return number
+  }
+
+  /// The subjects that are meant.
+  ///
+  /// - Throws: ``Refusal`` for a name that none has.
+  func chosen(of subjects: [Subject]) throws -> [Subject] {
+    guard let only else { return subjects.filter { !$0.name.hasPrefix("self-test") } }
+    let exact = subjects.filter { $0.name == only }
+    let chosen = exact.isEmpty ? subjects.filter { $0.name.hasPrefix(only + "-") } : exact
+    guard !chosen.isEmpty else { throw Refusal(description: "--only: no such decoder; --list yes names them") }
+    return chosen
+  }
+
+  /// The command that gives one input to its decoder again.
+  func replay(_ subject: String, _ number: UInt64) -> String {
+    "./taskw fuzz -- --seed \(seed) --only \(subject) --input \(number)"
+  }
+}
