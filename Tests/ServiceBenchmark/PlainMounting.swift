@@ -11,7 +11,7 @@ struct PlainMounting: ImageMounting {
   /// - Parameter path: of the plaintext database, absolute.
   init(_ path: String) throws {
     guard let system = unsafe sqlite3_vfs_find("unix") else { throw Failure() }
-    plainPath = path
+    unsafe plainPath = path
     let own = UnsafeMutablePointer<sqlite3_vfs>.allocate(capacity: 1)
     unsafe own.initialize(to: system.pointee)
     unsafe own.pointee.pNext = nil
