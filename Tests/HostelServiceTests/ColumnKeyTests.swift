@@ -32,7 +32,8 @@ struct ColumnKeyTests {
       if let id {
         #expect(try await client.get("/v1/pilgrims/\(id)")["first_name"] == "Canaria-7f3a")
       } else {
-        id = try #require(try await client.post("/v1/pilgrims", Guest.json())["id"])
+        let made: String = try #require(try await client.post("/v1/pilgrims", Guest.json())["id"])
+        id = made
       }
       #expect(service.stop() == 0)
     }

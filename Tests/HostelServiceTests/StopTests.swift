@@ -58,7 +58,9 @@ struct StopTests {
     #expect(try await scene.client.post("/v1/beds", Guest.bed(1)).status == 201)
     let rule = #"{"method": "GET", "hold": true}"#
     let answer = try await scene.answer(whileHolding: rule, "GET") { try await $0.get("/v1/beds") }
-    #expect(answer.status == 200 && (answer.json["items"] as? [Any])?.count == 1, "\(answer.text)")
+    // On a busy machine the read may have given up waiting before; then it says so.
+    let lacksWrites = answer.headers["x-albergue-lacks-writes"] == "true"
+    #expect(answer.status == 200 && (answer.json["items"] as? [Any])?.count == (lacksWrites ? 0 : 1), "\(answer.text)")
     #expect(scene.service.wait() == 0)
     scene.house.stopServices()
   }
