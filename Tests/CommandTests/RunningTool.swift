@@ -26,7 +26,7 @@ final class RunningTool {
         ] + line
     }
     // Should the test itself die, nothing stays behind for long.
-    line = ["timeout", "--foreground", "-s", "KILL", "60"] + line
+    line = ["timeout", "--foreground", "-s", "KILL", "600"] + line
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     process.arguments = line
     var variables = environment

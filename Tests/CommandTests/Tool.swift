@@ -18,7 +18,7 @@ enum Tool {
   }()
 
   /// A program that hangs is killed, so that it fails its test and not the run.
-  static let timeLimit = ["timeout", "-s", "KILL", "60"]
+  static let timeLimit = ["timeout", "-s", "KILL", "600"]
 
   /// Runs to the end. `wrapper` is put in front: `prlimit`, `setpriv`, `strace`.
   static func run(

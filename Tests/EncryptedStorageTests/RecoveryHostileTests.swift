@@ -7,7 +7,7 @@ import Testing
 
 /// Pages that are authentic and wrong: what a bug, or somebody with the key, can have written. Recovery must end, must not
 /// trap, and must make a sound file of whatever it finds.
-@Suite("Recovery of hostile pages", .timeLimit(.minutes(5)))
+@Suite("Recovery of hostile pages", .timeLimit(.minutes(20)))
 struct RecoveryHostileTests {
   let bench: RecoveryBench
 

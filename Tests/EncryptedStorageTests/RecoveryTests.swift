@@ -163,7 +163,7 @@ struct RecoveryTests {
   }
 
   /// The heart of the matter, as a property: for any damage, exactly the rows on lost pages are lost, and none is altered.
-  @Test(.timeLimit(.minutes(5)), arguments: 0..<24 as Range<UInt64>)
+  @Test(.timeLimit(.minutes(20)), arguments: 0..<24 as Range<UInt64>)
   func losesExactlyWhatIsOnDamagedPages(seed: UInt64) async throws {
     var generator = SeededGenerator(seed: seed)
     let file = try (seed % 2 == 0 ? HostelFile.standard : HostelFile.smallPages).get()

@@ -68,7 +68,7 @@ struct KeyCommandTests {
 
   // The grandchild writes its number and holds the pipe open; killing only the child would leave it running.
   @Test(
-    .timeLimit(.minutes(5)),
+    .timeLimit(.minutes(20)),
     arguments: ["sleep 3600 & echo $! > \"$0\"; wait", "exec >&-; echo $$ > \"$0\"; sleep 3600"])
   func killsTheWholeGroupAfterTheTimeLimit(script: String) throws {
     let folder = try TemporaryFolder()

@@ -91,7 +91,7 @@ struct KeyFileTests {
     #expect(try KeySources.loadKeyFile(path: folder("key")).bytes() == Fixtures.bytes)
   }
 
-  @Test(.timeLimit(.minutes(5)))
+  @Test(.timeLimit(.minutes(20)))
   func refusesAFIFOWithoutWaitingForAWriter() throws {
     let folder = try TemporaryFolder()
     #expect(mkfifo(folder("key"), 0o600) == 0)

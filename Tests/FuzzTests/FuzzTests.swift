@@ -5,7 +5,7 @@ import Testing
 @testable import fuzz
 
 /// Every decoder is given a few changed inputs, the same every time. More of them: `./taskw fuzz`.
-@Suite("Fuzzing", .serialized, .timeLimit(.minutes(5)))
+@Suite("Fuzzing", .serialized, .timeLimit(.minutes(20)))
 struct FuzzTests {
   private let folder: TemporaryDirectory
 

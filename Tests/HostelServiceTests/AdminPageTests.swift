@@ -9,7 +9,7 @@ struct AdminPageTests {
   private func chromium(_ arguments: [String]) throws -> Subprocess {
     let work = try TemporaryDirectory(named: "albergue-chromium")
     let line = [
-      "-s", "KILL", "120", "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+      "-s", "KILL", "600", "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
       "--disable-background-networking", "--no-first-run", "--user-data-dir=\(work.path)", "--window-size=1000,1100",
       "--virtual-time-budget=5000",
     ]

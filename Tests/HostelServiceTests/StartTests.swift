@@ -31,7 +31,8 @@ struct StartTests {
     let environment = variables.merging(changes) { $1 }.filter { !$0.value.isEmpty }
     let program = Executables.path("albergue-service")
     let result = try Subprocess.run(
-      "timeout", ["-s", "KILL", "60", program, "serve", "--listen", "127.0.0.1:0"] + arguments, environment: environment
+      "timeout", ["-s", "KILL", "600", program, "serve", "--listen", "127.0.0.1:0"] + arguments,
+      environment: environment
     )
     #expect(result.status == status && result.output.isEmpty, "\(result.errors)", sourceLocation: sourceLocation)
     #expect(result.errors.contains("error:"), sourceLocation: sourceLocation)

@@ -6,7 +6,7 @@ import Testing
 @testable import LibSQLClient
 
 /// Debian's nginx speaks HTTP/2 to us, and HTTP/1.1 to the server that misbehaves.
-@Suite("HTTP/2", .serialized, .timeLimit(.minutes(2)))
+@Suite("HTTP/2", .serialized, .timeLimit(.minutes(20)))
 struct HTTP2Tests {
   private let server: TestServer
   private let proxy: Nginx
@@ -143,7 +143,7 @@ final class Nginx: Sendable {
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     // Killed should the test itself have died.
     process.arguments =
-      ["timeout", "-s", "KILL", "120", program, "-p", directory.path, "-c", "nginx.conf", "-e", "stderr"]
+      ["timeout", "-s", "KILL", "600", program, "-p", directory.path, "-c", "nginx.conf", "-e", "stderr"]
       + ["-g", "daemon off; master_process off;"]
     process.setErrors(errors)
     process.setInput(FileHandle.nullDevice)

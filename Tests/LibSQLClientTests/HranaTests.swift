@@ -6,7 +6,7 @@ import Testing
 
 @testable import LibSQLClient
 
-@Suite("Hrana client", .serialized, .timeLimit(.minutes(2)))
+@Suite("Hrana client", .serialized, .timeLimit(.minutes(20)))
 struct HranaTests {
   private let server: TestServer
   private let remote: Remote

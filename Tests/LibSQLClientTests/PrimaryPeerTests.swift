@@ -6,7 +6,7 @@ import Testing
 @testable import LibSQLClient
 
 /// Client and server of this project, in two processes.
-@Suite("Against albergue-primary", .serialized, .timeLimit(.minutes(3)))
+@Suite("Against albergue-primary", .serialized, .timeLimit(.minutes(20)))
 struct PrimaryPeerTests {
   private func statement(_ sql: String, _ arguments: Hrana.Value...) -> Hrana.Statement {
     Hrana.Statement(.text(sql), arguments: arguments)

@@ -6,7 +6,7 @@ import Testing
 
 @testable import LibSQLClient
 
-@Suite("Remote", .serialized, .timeLimit(.minutes(2)))
+@Suite("Remote", .serialized, .timeLimit(.minutes(20)))
 struct RemoteTests {
   private let transport: Transport
   private let server: TestServer

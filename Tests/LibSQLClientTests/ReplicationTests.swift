@@ -6,7 +6,7 @@ import Testing
 
 @testable import LibSQLClient
 
-@Suite("Replication clients", .serialized, .timeLimit(.minutes(2)))
+@Suite("Replication clients", .serialized, .timeLimit(.minutes(20)))
 struct ReplicationTests {
   private let server: TestServer
   private let remote: Remote

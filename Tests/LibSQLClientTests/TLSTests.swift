@@ -5,7 +5,7 @@ import Testing
 
 @testable import LibSQLClient
 
-@Suite("TLS", .serialized, .timeLimit(.minutes(2)))
+@Suite("TLS", .serialized, .timeLimit(.minutes(20)))
 struct TLSTests {
   private let authority: TestAuthority
 

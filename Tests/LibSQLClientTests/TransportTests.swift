@@ -4,7 +4,7 @@ import Testing
 
 @testable import LibSQLClient
 
-@Suite("Transport", .serialized, .timeLimit(.minutes(2)))
+@Suite("Transport", .serialized, .timeLimit(.minutes(20)))
 struct TransportTests {
   private let transport: Transport
   private let server: TestServer

@@ -5,7 +5,7 @@ import Testing
 @testable import LibSQLProtocol
 
 /// Mutated input into every decoder: a typed error or a value, in bounded time, and no error quotes what it refuses.
-@Suite("Replication fuzzing", .timeLimit(.minutes(2)))
+@Suite("Replication fuzzing", .timeLimit(.minutes(20)))
 struct ReplicationFuzzTests {
   struct Target: Sendable, CustomTestStringConvertible {
     let name: String

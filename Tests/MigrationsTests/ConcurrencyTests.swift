@@ -23,7 +23,7 @@ struct ConcurrencyTests {
   private func start(_ work: Workshop, _ arguments: [String], _ index: Int) throws -> ChildProgram {
     let process = ChildProgram()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = ["timeout", "-s", "KILL", "60", Executables.path("albergue-migration")] + arguments
+    process.arguments = ["timeout", "-s", "KILL", "600", Executables.path("albergue-migration")] + arguments
     process.environment = ProcessInfo.processInfo.environment.filter { ["PATH", "LD_LIBRARY_PATH"].contains($0.key) }
       .merging(work.variables.merging(["ALBERGUE_LOG": ""]) { $1 }) { $1 }
     process.currentDirectoryURL = URL(fileURLWithPath: work.folder.path)

@@ -238,7 +238,7 @@ struct RemoteBaselineTests {
     ]
     func pull(_ arguments: String...) throws {
       let result = try Subprocess.run(
-        "timeout", ["-s", "KILL", "60", Executables.path("turso-sync"), "pull"] + arguments, environment: environment)
+        "timeout", ["-s", "KILL", "600", Executables.path("turso-sync"), "pull"] + arguments, environment: environment)
       #expect(result.status == 0, "\(result.errors)")
     }
     // An incremental pull as well as a first one.

@@ -32,7 +32,7 @@ struct WorkingCopyFlowTests {
 
   private func run(_ program: String, _ arguments: String...) throws -> Subprocess {
     let result = try Subprocess.run(
-      "timeout", ["-s", "KILL", "60", Executables.path(program)] + arguments, environment: variables,
+      "timeout", ["-s", "KILL", "600", Executables.path(program)] + arguments, environment: variables,
       directory: work.folder.path)
     #expect(result.status == 0, "\(program) \(arguments): \(result.errors)")
     return result

@@ -38,7 +38,7 @@ final class Workshop: Sendable {
   func run(
     _ arguments: [String], environment: [String: String] = [:], wrapper: [String] = []
   ) throws -> Subprocess {
-    let line = ["timeout", "-s", "KILL", "60"] + wrapper + [Executables.path("albergue-migration")] + arguments
+    let line = ["timeout", "-s", "KILL", "600"] + wrapper + [Executables.path("albergue-migration")] + arguments
     let variables = variables.merging(environment) { $1 }
     let result = try Subprocess.run(line[0], Array(line.dropFirst()), environment: variables, directory: folder.path)
     for text in [result.output, result.errors] {

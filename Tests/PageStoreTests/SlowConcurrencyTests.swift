@@ -50,7 +50,7 @@ import Testing
     return versions
   }
 
-  @Test(.timeLimit(.minutes(30))) func readersSeeOneCommitWhileAnotherThreadApplies() async throws {
+  @Test(.timeLimit(.minutes(20))) func readersSeeOneCommitWhileAnotherThreadApplies() async throws {
     let (store, series) = try await makeReplica(imageCount: 40)
     let factory = try impatientFactory()
     let isOver = Locked(false)
@@ -83,7 +83,7 @@ import Testing
     #expect(try await StoreJudge.findings(path, factory) == [])
   }
 
-  @Test(.timeLimit(.minutes(30))) func readersInProcessesSeeOneCommitWhileThisOneApplies() async throws {
+  @Test(.timeLimit(.minutes(20))) func readersInProcessesSeeOneCommitWhileThisOneApplies() async throws {
     let (store, series) = try await makeReplica(imageCount: 40)
     let checkers = try (0..<2).map { _ in try StoreProcess(["check", path, "1000000"], folder: folder) }
     for checker in checkers { #expect(checker.line() == "ready") }
@@ -99,7 +99,7 @@ import Testing
     await store.close()
   }
 
-  @Test(.timeLimit(.minutes(30))) func readersHereSeeOneCommitWhileAnotherProcessApplies() async throws {
+  @Test(.timeLimit(.minutes(20))) func readersHereSeeOneCommitWhileAnotherProcessApplies() async throws {
     let (store, _) = try await makeReplica(imageCount: 40)
     await store.close()
     let factory = try impatientFactory()

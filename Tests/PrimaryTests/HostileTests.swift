@@ -12,7 +12,7 @@ struct HostileTests {
   private func attack(_ scenario: String, _ arguments: [String] = []) throws -> Int {
     let server = try ServerProcess(arguments)
     let result = try Subprocess.run(
-      "timeout", ["-s", "KILL", "100", "python3", ClientProgram.folder + "/hostile.py", server.url, scenario])
+      "timeout", ["-s", "KILL", "600", "python3", ClientProgram.folder + "/hostile.py", server.url, scenario])
     #expect(result.status == 0, "\(result.errors)\n\(server.errors)")
     let memory = try server.highestMemory()
     #expect(server.stop() == 0, "\(server.errors)")

@@ -20,7 +20,7 @@ struct CommandLineTests {
     ]
     environment.merge(changes) { $1 }
     let result = try Subprocess.run(
-      "timeout", ["-s", "KILL", "60", Executables.path("turso-sync")] + arguments, environment: environment)
+      "timeout", ["-s", "KILL", "600", Executables.path("turso-sync")] + arguments, environment: environment)
     for text in [result.output, result.errors] {
       #expect(!text.contains(Self.token))
       #expect(!text.contains(TestKeys.secondHex))

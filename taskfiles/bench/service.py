@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """Measures albergue-service with wrk: reads of a replica against reads of an ordinary encrypted file by the same service, and
 against reads of a plaintext SQLite database through the same routes, queries and readers (`service-benchmark`, since the service
-itself opens no plaintext); and reads of a replica while many pages are synchronised against reads of an idle one. Prints a table;
-writes nothing.
+itself opens no plaintext); and reads of a replica while many pages are synchronised against reads of an idle one: the part
+`service` of docs/benchmarks.md.
 
 All programs share the machine. In the last part the primary, which is another machine in earnest, runs at the lowest priority, so
 that what is measured is the service with its sync, and not how two programs share a processor.
 
-Usage: service.py [--seconds N] [--pages N]
+Usage: service.py [--seconds N] [--syncing-seconds N] [--rounds N] [--pages N] [--no-write]
 """
 import argparse
 import contextlib
@@ -24,7 +24,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from primary import Server
-from report import ROOT, machine
+from report import ROOT, Table
 
 RELEASE = os.path.join(ROOT, ".build", "release")
 KEY, COLUMNS = "b2" * 32, "c3" * 32
@@ -142,9 +142,14 @@ def main():
     parser.add_argument("--syncing-seconds", type=int, default=30)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--pages", type=int, default=10_000)
+    parser.add_argument("--no-write", action="store_true", help="leave docs/benchmarks.md as it is")
     options = parser.parse_args()
     count = 50_000
-    rows = []
+    table = Table("service")
+
+    def text(figures):
+        return "%.0f reads/s, p50 %.2f ms, p99 %.2f ms" % tuple(figures)
+
     with tempfile.TemporaryDirectory() as folder:
         server = Server(folder)
         sequence(server, statements("hostel-schema.sql") + bookings(count))
@@ -168,7 +173,7 @@ def main():
         for name, path in (("a booking by its reference", "/v1/bookings/BENCH-%d"),
                            ("free beds of a stay", "/v1/availability?check_in=2027-01-01&check_out=2027-01-03&limit=%d")):
             highest = count if "BENCH" in path else 24
-            services = (("replica", replica), ("ordinary encrypted file", ordinary), ("plaintext", plain))
+            services = (("replica", replica), ("an ordinary encrypted file", ordinary), ("plaintext", plain))
             results = {label: [] for label, _ in services}
             # In turns, so that what else the machine does falls on all of them.
             for turn in range(options.rounds):
@@ -177,11 +182,12 @@ def main():
                         wrk(service, folder, path, highest, 2)
                     results[label].append(wrk(service, folder, path, highest, options.seconds))
             middle = {label: [statistics.median(values) for values in zip(*runs)] for label, runs in results.items()}
-            for label, _ in services:
-                rows.append((f"{name}, {label}", "%.0f reads/s, p50 %.2f ms, p99 %.2f ms" % tuple(middle[label])))
-            for label in ("ordinary encrypted file", "plaintext"):
+            for label, goal in (("an ordinary encrypted file", None), ("plaintext", 0.8)):
                 ratio = middle["replica"][0] / middle[label][0]
-                rows.append((f"{name}: replica / {label}", f"{ratio:.2f}x reads/s, p99 {middle['replica'][2] / middle[label][2]:.2f}x"))
+                table.add(f"{name}, 16 connections: a replica against {label}",
+                          f"{ratio:.2f} x their rate, p99 {middle['replica'][2] / middle[label][2]:.2f} x",
+                          f">= {goal} x" if goal else "none", ratio >= goal if goal else None, text(middle[label]),
+                          text(middle["replica"]))
         for service in (plain, ordinary, replica):
             service.stop()
         # The same replica, which now follows the remote.
@@ -205,14 +211,14 @@ def main():
         syncs = following.syncs() - former
         stop.set()
         writer.join()
-        rows.append(("a booking, no sync at work", "%.0f reads/s, p50 %.2f ms, p99 %.2f ms" % idle))
-        rows.append((f"a booking, during {syncs} syncs of what a remote writes that changes {options.pages} pages at a time", "%.0f reads/s, p50 %.2f ms, p99 %.2f ms" % busy))
-        rows.append(("p99 while syncs apply / idle", f"{busy[2] / idle[2]:.2f}x"))
+        table.limit(f"a booking during {syncs} syncs, of {options.pages} changed pages at a time, against none", busy[2] / idle[2],
+                    f"{busy[2] / idle[2]:.2f} x their p99", 2, "<= 2 x", text(idle), text(busy))
         following.stop()
         server.stop()
-    print("\n".join(machine()) + "\n")
-    for name, value in rows:
-        print(f"{name}: {value}")
+    if not options.no_write:
+        table.write(f"medians of {options.rounds} rounds of {options.seconds} s in turns; load, service and primary share the machine, "
+                    f"the primary at the lowest priority while syncs apply ({options.syncing_seconds} s)")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -103,9 +103,10 @@
       Subject("column-value", formText) {
         let key = FieldKey(try EncryptionKey(SecretBytes(copying: [UInt8](repeating: 0xA1, count: 32))))
         let cipher = try FieldCipher([key])
-        let sound = try (0..<3).map { Array(try cipher.encrypt("\(Rule.canary)-\($0)").utf8) }
+        let place = FieldPlace("pilgrims", "name", row: 1)
+        let sound = try (0..<3).map { Array(try cipher.encrypt("\(Rule.canary)-\($0)", at: place).utf8) }
         return Examination(sound) { input, _ in
-          let text = try Rule.attempt(StoreError.self) { try cipher.decrypt(input.text, column: "name") }
+          let text = try Rule.attempt(StoreError.self) { try cipher.decrypt(input.text, at: place) }
           guard let text else { return .refused }
           // Base64 has more than one way to write the same bytes, so that the text may differ.
           try Rule.require(
