@@ -11,8 +11,8 @@ internal import Synchronization
 /// Unsafe code: the new thread gets one retained reference to the jobs, and releases it when it ends.
 /// Source: setpriority(2), "C library/kernel differences": on Linux it is a thread's own.
 final class BackgroundThread: Sendable {
-  /// A third of the processor, where a thread of ordinary priority wants it too: others wait for less, and a sync under full load
-  /// still gets on. Source: sched(7), "The nice value".
+  /// A third of what a thread of ordinary priority gets of a processor that both want: others wait less, and a sync under full
+  /// load still gets on. Source: sched(7), "The nice value"; a step is a factor of 1.25.
   private static let niceness: Int32 = 5
 
   private let jobs = Jobs()
