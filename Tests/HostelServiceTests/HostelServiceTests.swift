@@ -39,7 +39,7 @@ struct HostelServiceTests {
     let xml = try await client.get(try #require(report.headers["location"]))
     #expect(
       xml.headers["content-type"] == "application/xml" && xml.text.contains("<apellido1>Peregrina-7f3a</apellido1>"))
-    let noted = try await client.post("/v1/reports/1/outcome", "{}")
+    let noted = try await client.post("/v1/reports/\(try #require(report["id"]))/outcome", "{}")
     #expect(noted["state"] == "pending_retry" && noted["attempts"] == "1")
     #expect(try await client.post(place + "/check-out")["state"] == "checked_out")
     // The register is kept for three years.
