@@ -135,6 +135,12 @@ extension KeySource {
     }
     guard let colon = text.firstIndex(of: ":") else { throw Self.unknown }
     let value = String(text[text.index(after: colon)...])
+    // Paths, names and programs are shown. A key that went astray must not become one.
+    guard !(Self.kinds + KeySyntax.prefixes).contains(where: value.drop(while: { " \t'\"".contains($0) }).hasPrefix)
+    else {
+      throw KeyError(
+        .unusable, "two kinds of source in one field", hint: "a key in the keyring itself is written raw:hex:DIGITS")
+    }
     switch text[..<colon] {
     case "env":
       guard Self.isVariableName(value) else { throw KeyError(.unusable, "env: needs the name of a variable") }
@@ -153,6 +159,8 @@ extension KeySource {
       throw Self.unknown
     }
   }
+
+  private static let kinds = ["raw:", "env:", "file:", "cred:", "command:"]
 
   private static let unknown = KeyError(
     .unusable, "unknown kind of source", hint: "raw:, env:, file:, cred:, command:")

@@ -160,6 +160,15 @@ struct ConnectionFactoryTests {
     #expect(await codeOfOpening(path, ConnectionFactory(key: try TestKeys.first())) == nil)
   }
 
+  /// Zeros behind the magic say pages of no bytes.
+  @Test func aPlaintextFileWithAHeaderOfZerosIsClassified() async throws {
+    let folder = try TemporaryDirectory()
+    let path = folder.file("zeros.db")
+    try Bytes.write(Data(PageCodec.magic + [UInt8](repeating: 0, count: 4080)), to: path)
+    let status = try await FileClassifier(keys: [TestKeys.first()]).run(path)
+    #expect(status.kind == .plaintext && status.pageCount == nil)
+  }
+
   @Test func stillAllowsVacuum() async throws {
     let path = folder.file("a.db")
     try await Sample.make(path, key: TestKeys.first(), profile: .sqlcipher4SHA256)

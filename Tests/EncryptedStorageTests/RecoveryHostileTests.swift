@@ -69,6 +69,35 @@ struct RecoveryHostileTests {
     #expect(pilgrim.recoveredRowCount + pilgrim.unreadableRowCount == 250)
   }
 
+  /// The checksums of a log have no key, and the MAC of a page does not cover how large the database is: whoever can write
+  /// to the folder can say any size. Recovery takes time and memory for what is there.
+  @Test func endsWhenALogClaimsAnySize() async throws {
+    let file = try HostelFile.standard.get()
+    try Bytes.write(file.data, to: bench.source)
+    try Bytes.write(Self.log(of: file.data[4096..<8192], page: 2, pageCount: .max - 1), to: bench.source + "-wal")
+    let outcome = try await bench.recover()
+    // Nor does the lock-byte page count.
+    #expect(outcome.pageCount == .max - 1 && outcome.lostPageCount == Int(UInt32.max) - 2 - file.pageCount)
+    #expect(outcome.lostPages.prefix(2) == [UInt32(file.pageCount + 1), UInt32(file.pageCount + 2)])
+    #expect(outcome.lostPages.count == Recovery.Outcome.lostPagesMax)
+    try bench.content().expect(file, without: [])
+  }
+
+  /// A log with one frame. Source: https://www.sqlite.org/fileformat2.html#the_write_ahead_log
+  private static func log(of page: Data, page number: UInt32, pageCount: UInt32) -> Data {
+    func bytes(_ numbers: UInt32...) -> [UInt8] {
+      numbers.flatMap { number in withUnsafeBytes(of: number.bigEndian) { Array($0) } }
+    }
+    var sums = WriteAheadLog.Checksum()
+    let header = bytes(0x377F_0683, 3_007_000, UInt32(page.count), 0, 1, 2)
+    sums.update(header.span.bytes, bigEndian: true)
+    var log = header + bytes(sums.first, sums.second)
+    sums.update(bytes(number, pageCount).span.bytes, bigEndian: true)
+    sums.update([UInt8](page).span.bytes, bigEndian: true)
+    log += bytes(number, pageCount, 1, 2, sums.first, sums.second) + page
+    return Data(log)
+  }
+
   @Test func findsTheOnlyPageThatIsLeft() async throws {
     let file = try HostelFile.standard.get()
     let leaf = try #require(file.pages.last { $0.name == "stay" && $0.kind == "leaf" })

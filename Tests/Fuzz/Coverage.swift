@@ -1,50 +1,56 @@
 #if COVERAGE
+  import Dispatch
   import Foundation
   import TestSupport
 
-  /// Hands one decoder to libFuzzer, which changes inputs by what they reach. A build for it is instrumented, see
-  /// `./taskw fuzz:coverage`.
+  /// What libFuzzer, whose `main` a build for it has, calls: one decoder, whose inputs it changes by what they reach. See
+  /// `./taskw fuzz:coverage`. The environment says which decoder (`FUZZ_DECODER`), and where its sound inputs go
+  /// (`FUZZ_CORPUS`), a folder that libFuzzer reads afterwards.
   ///
-  /// Unsafe: libFuzzer calls back with a pointer and a length, which are valid during the call; it calls from one thread.
+  /// Unsafe: libFuzzer calls from one thread, first the one function, then the other; its bytes are valid during a call.
+  ///
+  /// - Source: https://llvm.org/docs/LibFuzzer.html#fuzz-target
   enum Coverage {
-    /// Set before libFuzzer runs.
-    nonisolated(unsafe) private static var examine: Examination.Examine?
+    nonisolated(unsafe) fileprivate static var examine: Examination.Examine?
 
-    /// Runs libFuzzer with its own arguments, on a folder with the sound inputs. Does not return where it finds something.
-    static func run(_ subject: Subject, corpus: String, arguments: [String]) async throws {
+    fileprivate static func prepare() async throws {
+      let environment = ProcessInfo.processInfo.environment
+      guard let subject = Subject.all.first(where: { $0.name == environment["FUZZ_DECODER"] }) else {
+        throw Finding("no such decoder; ./taskw fuzz -- --list yes names them")
+      }
       let examination = try await subject.prepare()
       guard let examineAtOnce = examination.examineAtOnce else { throw Finding("\(subject.name) waits for files") }
       examine = examineAtOnce
-      try FileManager.default.createDirectory(atPath: corpus, withIntermediateDirectories: true)
+      guard let corpus = environment["FUZZ_CORPUS"] else { return }
       for (number, bytes) in examination.inputs.enumerated() {
         try Bytes.write(Data(bytes), to: "\(corpus)/sound-\(number)")
       }
-      var count = Int32(2 + arguments.count)
-      var pointers: [UnsafeMutablePointer<CChar>?] =
-        (["fuzz"] + arguments + [corpus]).map { strdup($0) } + [nil]
-      pointers.withUnsafeMutableBufferPointer { buffer in
-        var base = buffer.baseAddress
-        _ = LLVMFuzzerRunDriver(&count, &base) { start, count in
-          Coverage.examineOnce([UInt8](UnsafeBufferPointer(start: start, count: count)))
-          return 0
-        }
-      }
     }
 
-    private static func examineOnce(_ bytes: [UInt8]) {
-      var generator = SeededGenerator(seed: UInt64(bytes.count))
-      do { _ = try examine?(Input(bytes: bytes, origin: nil), &generator) } catch {
-        FileHandle.standardError.write(Data("ERROR: FOUND \(error)\n".utf8))
-        abort()
-      }
+    fileprivate static func end(_ error: any Error) -> Never {
+      FileHandle.standardError.write(Data("ERROR: \(error)\n".utf8))
+      abort()
     }
   }
 
-  /// Source: https://llvm.org/docs/LibFuzzer.html#using-libfuzzer-as-a-library
-  @_silgen_name("LLVMFuzzerRunDriver")
-  private func LLVMFuzzerRunDriver(
-    _ argumentCount: UnsafeMutablePointer<Int32>,
-    _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?>,
-    _ examine: @convention(c) (UnsafePointer<UInt8>?, Int) -> Int32
-  ) -> Int32
+  /// Called once, before libFuzzer reads its folder.
+  @_cdecl("LLVMFuzzerInitialize")
+  public func initialize(_: UnsafeMutableRawPointer, _: UnsafeMutableRawPointer) -> Int32 {
+    let isReady = DispatchSemaphore(value: 0)
+    Task.detached {
+      do { try await Coverage.prepare() } catch { Coverage.end(error) }
+      isReady.signal()
+    }
+    isReady.wait()
+    return 0
+  }
+
+  /// Called with each input.
+  @_cdecl("LLVMFuzzerTestOneInput")
+  public func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
+    let bytes = [UInt8](UnsafeBufferPointer(start: start, count: count))
+    var generator = SeededGenerator(seed: UInt64(count))
+    do { _ = try Coverage.examine?(Input(bytes: bytes, origin: nil), &generator) } catch { Coverage.end(error) }
+    return 0
+  }
 #endif

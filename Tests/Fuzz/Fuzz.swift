@@ -5,7 +5,9 @@ import TestSupport
 /// checked.
 ///
 /// Exit codes: 0 nothing was found; 1 something was; 64 usage.
-@main
+#if !COVERAGE
+  @main
+#endif
 enum Fuzz {
   static func main() async {
     let options: FuzzOptions
@@ -20,12 +22,6 @@ enum Fuzz {
     do {
       if options.lists {
         say(subjects.map(\.name).joined(separator: "\n"))
-      } else if let corpus = options.corpus {
-        #if COVERAGE
-          try await Coverage.run(subjects[0], corpus: corpus, arguments: options.forwarded)
-        #else
-          throw Finding("this build is not instrumented: ./taskw fuzz:coverage makes one that is (\(corpus))")
-        #endif
       } else if let (caseFile, first) = options.worker {
         let worker = FuzzWorker(subject: subjects[0], seed: options.seed, caseFile: caseFile)
         exit(try await worker.run(first: first, options.amount) { say($0.text) } ? 0 : 1)

@@ -11,7 +11,6 @@ struct FuzzOptions: Equatable, Sendable {
       --input    only the input with this number, which replays a finding
       --cases    where inputs of findings are kept. Default .build/fuzz
       --list     names the decoders
-      --coverage folder with inputs for libFuzzer, which chooses the changes then; its own arguments, -runs=9, follow
     """
 
   /// What is wrong with the arguments.
@@ -29,10 +28,6 @@ struct FuzzOptions: Equatable, Sendable {
   var only: String?
   var cases = ".build/fuzz"
   var lists = false
-  /// Where libFuzzer keeps what it has found to reach something new; nil without it.
-  var corpus: String?
-  /// Arguments for libFuzzer, which have one hyphen.
-  var forwarded: [String] = []
   /// For this program itself: where a worker notes what it is at, from which input on.
   var worker: (caseFile: String, first: UInt64)?
 
@@ -40,10 +35,6 @@ struct FuzzOptions: Equatable, Sendable {
   init(_ arguments: some Sequence<String>) throws {
     var iterator = arguments.makeIterator()
     while let name = iterator.next() {
-      if corpus != nil, name.hasPrefix("-"), !name.hasPrefix("--") {
-        forwarded.append(name)
-        continue
-      }
       guard let value = iterator.next() else { throw Refusal(description: "\(name) needs a value") }
       switch name {
       case "--seed": seed = try Self.number(value, name)
@@ -58,7 +49,6 @@ struct FuzzOptions: Equatable, Sendable {
       case "--cases": cases = value
       case "--list": lists = true
       case "--worker": worker = (value, worker?.first ?? 0)
-      case "--coverage": corpus = value
       case "--first": worker = (worker?.caseFile ?? "", try Self.number(value, name))
       default: throw Refusal(description: "\(name): unknown")
       }

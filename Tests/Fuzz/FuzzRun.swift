@@ -97,6 +97,8 @@ struct FuzzRun: Sendable {
     let process = ChildProgram()
     process.executableURL = URL(
       fileURLWithPath: try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
+    // A trap says in one line what it is; the backtrace takes longer than all else, and a replay can have it.
+    process.environment = ProcessInfo.processInfo.environment.merging(["SWIFT_BACKTRACE": "enable=no"]) { $1 }
     process.arguments = [
       "--seed", "\(options.seed)", "--only", subject.name, "--worker", caseFile.path, "--first", "\(first)",
     ]

@@ -44,6 +44,16 @@ struct HranaErrorTests {
     }
   }
 
+  /// A text that is no UTF-8 is refused wherever it is, also below more levels than are read.
+  @Test(arguments: [#"{"step":"#, "[", #"{"query_duration_ms":[[{"?":"#]) func anErrorIsShortHoweverDeepItsPlaceIs(
+    level: String
+  ) {
+    let message = Array(String(repeating: level, count: 20_000).utf8) + [0xFF]
+    let error = #expect(throws: JSONMessageError.self) { try Hrana.PipelineRequest(decoding: message) }
+    #expect(error?.code == .invalidText && error?.offset == message.count - 1)
+    #expect((error?.description.utf8.count ?? .max) < 1000, "\(error?.path.prefix(2000) ?? "")")
+  }
+
   @Test func valuesAreCheckedInTypeFormAndRange() {
     expect(
       [

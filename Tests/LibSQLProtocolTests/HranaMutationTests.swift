@@ -16,7 +16,7 @@ struct HranaMutationTests {
     } catch {
       let text = error.description
       #expect(error.path.wholeMatch(of: /\$(\.([a-z_0-9]+|\?)|\[\d+\])*/) != nil, "\(error), seed \(seed)")
-      #expect(!text.contains(canary) && text.utf8.count < 400, "\(error), seed \(seed)")
+      #expect(!text.contains(canary) && text.utf8.count < 1000, "\(error), seed \(seed)")
       #expect((0...bytes.count).contains(error.offset), "\(error), seed \(seed)")
       return false
     }

@@ -101,7 +101,9 @@ public struct FileClassifier: Sendable {
 
   private func describePlaintext(_ head: [UInt8], _ status: inout FileStatus) {
     status.set(.plaintext, "an unencrypted SQLite database; everyone who can read the file can read the data")
-    guard let header = unsafe DatabaseHeader(page: head.span.bytes) else { return }
+    // Behind the magic there can be anything, a size of no bytes too.
+    guard unsafe DatabaseHeader.isPlausible(head.span.bytes), let header = unsafe DatabaseHeader(page: head.span.bytes)
+    else { return }
     status.pageSize = header.pageSize
     status.pageCount = PageGeometry(pageSize: header.pageSize).pageCount(ofBytes: status.byteCount)
   }

@@ -13,8 +13,10 @@ struct DatabaseImage: Sendable {
 
   let path: String
   let keys: KeyCandidates
-  /// Pages of the database after its last commit.
+  /// Pages of the database after its last commit, as the file or its log says: any number.
   let pageCount: UInt32
+  /// Pages of which anything is stored. The others are lost.
+  let storedPages: StoredPages
   /// Pages stored elsewhere than in the file.
   let places: [UInt32: Place]
   /// Nil when page 1 is lost.
@@ -25,6 +27,14 @@ struct DatabaseImage: Sendable {
 
   /// Bytes of a page that SQLite uses. The header may keep more free than the codec needs (file format facts, section 1).
   var usableByteCount: Int { keys.format.pageSize - max(header?.reserve ?? 0, keys.format.reserve) }
+
+  /// Pages of which nothing is stored. The lock-byte page, which has no content, never counts.
+  var missingPageCount: Int {
+    let lockByte = geometry.lockBytePage
+    let isLockByteMissing =
+      lockByte > storedPages.filePageCount && lockByte <= pageCount && !storedPages.furtherPages.contains(lockByte)
+    return Int(pageCount) - storedPages.count - (isLockByteMissing ? 1 : 0)
+  }
 
   init(_ path: String, materials: [KeyMaterial]) throws(EncryptedStorageError) {
     self.path = path
@@ -53,7 +63,9 @@ struct DatabaseImage: Sendable {
     let partial = geometry.trailingByteCount(ofBytes: byteCount)
     header = try PageReader.header(path, keys, places)
     // Without a word about the size, a cut page at the end counts: something is missing from it.
-    pageCount = committed ?? header?.pageCount ?? (partial > 0 ? stored &+ 1 : stored)
+    let filePageCount = partial > 0 && stored < .max ? stored + 1 : stored
+    pageCount = committed ?? header?.pageCount ?? filePageCount
+    storedPages = StoredPages(filePageCount: filePageCount, elsewhere: places.keys, pageCount: pageCount)
     // With a log or a journal, the file is cut to its length only later.
     if committed == nil, Int64(pageCount) * Int64(geometry.pageSize) < byteCount {
       notes.append("bytes after the last page of the database were left out")

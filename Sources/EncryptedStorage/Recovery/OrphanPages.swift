@@ -19,7 +19,7 @@ struct OrphanPages {
     }
     // First the trees whose top is known, then what a cycle, or a page in two trees, has left.
     for topsOnly in [true, false] {
-      for number in stride(from: UInt32(2), through: reader.pages.pageCount, by: 1) {
+      for number in reader.pages.image.storedPages.behindTheFirst {
         guard orphans.contains(number), !reader.claimed.contains(number), !topsOnly || !children.contains(number),
           let root = try reader.pages.bTreePage(number)
         else { continue }
@@ -37,7 +37,7 @@ struct OrphanPages {
   private func forEachPage(
     _ body: (BTreePage) throws(EncryptedStorageError) -> Void
   ) throws(EncryptedStorageError) {
-    for number in stride(from: UInt32(2), through: reader.pages.pageCount, by: 1) {
+    for number in reader.pages.image.storedPages.behindTheFirst {
       guard !reader.claimed.contains(number), !freeList.pages.contains(number), !isPointerMap(number) else { continue }
       try reader.cancellation.check("recover")
       if let page = try reader.pages.bTreePage(number) { try body(page) }

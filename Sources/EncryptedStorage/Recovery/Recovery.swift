@@ -134,8 +134,8 @@ public struct Recovery: Sendable {
       throw EncryptedStorageError(error, operation: "recover", file: image.path)
     }
     let isPageStore = image.header?.applicationID == PageStoreMark.applicationID
-    if isPageStore, census.lost.count > 0 { throw Self.unsavable(image.path, lostPageCount: census.lost.count) }
-    if census.lost.count == 0, image.header != nil, image.keys.format == profile.format {
+    if isPageStore, census.lostCount > 0 { throw Self.unsavable(image.path, lostPageCount: census.lostCount) }
+    if census.lostCount == 0, image.header != nil, image.keys.format == profile.format {
       let recovery = PageRecovery(image: image, targetKeys: keys, progress: progress, cancellation: cancellation)
       if let output = try recovery.write(to: file.temporaryPath) {
         var report = RowRecovery.Report()
@@ -168,7 +168,7 @@ public struct Recovery: Sendable {
   ) -> Outcome {
     Outcome(
       method: method, pageCount: image.pageCount, authenticPageCounts: census.authenticCounts,
-      lostPageCount: census.lost.count, lostPages: census.lost.prefix(Outcome.lostPagesMax), tables: report.tables,
+      lostPageCount: census.lostCount, lostPages: census.lostPages(Outcome.lostPagesMax), tables: report.tables,
       orphanRowCount: report.orphanRowCount, schemaLost: report.isSchemaLost, notes: report.notes)
   }
 }

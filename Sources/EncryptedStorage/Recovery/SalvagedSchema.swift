@@ -82,7 +82,7 @@ struct SalvagedSchema {
   private mutating func searchLostLeaves(_ reader: RowReader) throws(EncryptedStorageError) {
     var roots = Set(objects.map(\.rootPage))
     var names = Set(objects.map { $0.name.lowercased() })
-    for number in stride(from: UInt32(2), through: reader.pages.pageCount, by: 1) {
+    for number in reader.pages.image.storedPages.behindTheFirst {
       guard let page = try reader.pages.bTreePage(number), page.kind == .tableLeaf,
         let (found, encoding) = try leaf(page, reader)
       else { continue }

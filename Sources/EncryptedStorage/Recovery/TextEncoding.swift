@@ -36,7 +36,7 @@ enum TextEncoding: UInt32, CaseIterable {
   /// UTF-16 one is zero in most languages, and UTF-8 has no zeros.
   static func likeliest(in pages: AuthenticPages) throws(EncryptedStorageError) -> TextEncoding {
     var votes: [TextEncoding: Int] = [:]
-    for number in stride(from: UInt32(2), through: pages.pageCount, by: 1) {
+    for number in pages.image.storedPages.behindTheFirst {
       guard let page = try pages.bTreePage(number), page.kind.isLeaf else { continue }
       for index in 0..<page.cellCount {
         guard let payload = page.cell(index)?.payload, payload.overflowPage == nil,

@@ -7,9 +7,13 @@ enum JSONPath {
     case openedObject
   }
 
+  /// Levels that are shown. A text that is no UTF-8 is refused before its nesting is limited, so that a path can be as long as
+  /// the message; a person needs its beginning, and the offset.
+  private static let levelCountMax = 40
+
   /// The path to the value, or to the field, in which byte `offset` of `bytes` is: `$.requests[0].stmt`.
   ///
-  /// Keys that the protocol does not have are data and shown as `?`.
+  /// Keys that the protocol does not have are data and shown as `?`. Not more than the first 40 levels.
   static func text(to offset: Int, in bytes: [UInt8]) -> String {
     var levels: [Level] = []
     var isKeyNext = false
@@ -47,7 +51,7 @@ enum JSONPath {
       }
       index += 1
     }
-    return levels.reduce(into: "$") { text, level in
+    return levels.prefix(levelCountMax).reduce(into: "$") { text, level in
       switch level {
       case .array(let index): text += "[\(index)]"
       case .object(let key): text += ".\(key?.rawValue ?? "?")"

@@ -43,7 +43,7 @@
           ]
           let result: Void? = try Rule.attempt(EncryptedStorageError.self) {
             try ImageCheck.pages(pages, pageCount: 2, "x.db")
-            try ImageCheck.size(in: pages[0].bytes, pageCount: 2, "x.db")
+            try ImageCheck.size(in: pages[0].bytes, pageCount: 1, "x.db")
           }
           guard result != nil else { return .refused }
           try Rule.require(
