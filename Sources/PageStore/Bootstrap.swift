@@ -74,7 +74,11 @@ public actor Bootstrap {
   public func finish(syncedAt time: Int64? = nil) async throws -> ImageState {
     try complete()
     do {
-      let state = try staging.seal(syncedAt: time)
+      // The disk works while the processor does.
+      async let isOnDisk: Void = BlockingWork.run { [staging] _ in try staging.synchronize() }
+      let state = try staging.check()
+      try await isOnDisk
+      try staging.seal(syncedAt: time)
       try await store.replaceContainer { [staging] in try staging.publish() }
       return state
     } catch {

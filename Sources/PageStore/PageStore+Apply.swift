@@ -11,8 +11,11 @@ extension PageStore {
   public func apply(_ batch: PageBatch, syncedAt time: Int64? = nil) async throws -> ImageState {
     let newest = try Self.newestPages(of: batch, path)
     let compacts = compactions.isDue()
-    return try await container.run { container in
-      try container.transaction(.immediate) { container in
+    let container = container
+    let state = try await container.run { container in
+      container.leavesLargeLog = true
+      defer { container.leavesLargeLog = false }
+      return try container.transaction(.immediate) { container in
         let former = try Self.base(of: batch, container)
         try Self.checkGrowth(from: former.pageCount, batch, newest, container.path)
         try Self.store(newest, container)
@@ -25,6 +28,10 @@ extension PageStore {
         return state
       }
     }
+    // What was applied can be read already. Copying it from the log into the file takes as long again, and nobody waits for it;
+    // closing the store does it as well.
+    Task { try? await container.run { $0.emptyLargeLog() } }
+    return state
   }
 
   /// Writes pages, which must be sorted. The session must be in a transaction.

@@ -182,6 +182,21 @@ struct ReplicaTests {
     await replica.close()
   }
 
+  /// The answer is that of a second copy, which a limit on the way turned away. The first one was committed.
+  @Test(arguments: [429, 503]) func aRefusalIsNoProofThatNothingWasWritten(status: Int) async throws {
+    let replica = try await open()
+    _ = try await replica.write([RemoteStatement("INSERT INTO bed (guest) VALUES ('first')")])
+    try proxy.set(#"{"path": "/v3/pipeline", "instead": "", "instead_status": \#(status), "times": 1}"#)
+    guard case .confirmed = try await replica.write([Self.insert]) else { throw Unexpected("not committed") }
+    #expect(try await guestCount() == .integer(2))
+    // Where nothing was committed, nothing is from then on.
+    try proxy.set(#"{"path": "/v3/pipeline", "status": \#(status), "times": 1}"#)
+    guard case .notCommitted = try await replica.write([RemoteStatement("INSERT INTO bed (guest) VALUES ('late')")])
+    else { throw Unexpected("committed") }
+    #expect(try await guestCount() == .integer(2))
+    await replica.close()
+  }
+
   @Test func namesOfOldWritesAreRemovedAFewAtATimeAndThoseOfPushesAreLeft() async throws {
     let replica = try await open()
     _ = try await replica.write([RemoteStatement("INSERT INTO bed (guest) VALUES ('first')")])

@@ -17,6 +17,10 @@ public final class Session {
   private let container: Session?
   private var statements: [String: Statement] = [:]
   private var cachedTexts: [String] = []
+  /// Leaves a log that has grown large to whoever calls ``emptyLargeLog()`` later.
+  package var leavesLargeLog = false
+  /// What runs around every query, compiled at the first one.
+  var frame: QueryFrame?
 
   private static let cachedStatementCount = 64
 
@@ -48,6 +52,8 @@ public final class Session {
     for statement in statements.values { statement.finalize() }
     statements.removeAll()
     cachedTexts.removeAll()
+    frame?.finalize()
+    frame = nil
     handle.close()
     writerLock?.release()
     writerLock?.removeFile()
@@ -199,7 +205,7 @@ public final class Session {
 
   /// Ends a transaction after a failure, also when the task is cancelled. One that SQLite has already rolled back needs
   /// nothing; one that cannot be rolled back makes the connection unusable.
-  private func rollBack() {
+  func rollBack() {
     guard isInTransaction else { return }
     handle.isIgnoringCancellation = true
     defer { handle.isIgnoringCancellation = false }
@@ -250,7 +256,7 @@ public final class Session {
 
   /// Empties a log that has grown large, at the end of a write transaction, which is durable whatever happens here: a log
   /// that cannot be emptied now is emptied after a later one.
-  private func emptyLargeLog() {
+  package func emptyLargeLog() {
     guard let status = FileSystem.status(path + "-wal"), status.byteCount > Self.logByteCount else { return }
     _ = try? checkpoint()
   }
@@ -271,7 +277,7 @@ public final class Session {
   /// Gives the writer lock up when a statement has ended, unless its transaction goes on.
   func unlockAfterTransaction() {
     guard let writerLock, writerLock.isHeld, !isInTransaction else { return }
-    emptyLargeLog()
+    if !leavesLargeLog { emptyLargeLog() }
     writerLock.release()
   }
 
@@ -300,52 +306,10 @@ public final class Session {
     try steps()
   }
 
-  /// Runs a query so that its success means that every page it read was authentic; see the type's comment.
-  private func authenticating(_ statement: Statement, _ body: () throws -> Void) throws {
-    guard statement.isQuery else { return try blamingPages(body) }
-    guard !isInTransaction else { return try proving(body) }
-    try execute("BEGIN")
-    do {
-      try proving(body)
-      try execute("COMMIT")
-    } catch {
-      rollBack()
-      throw error
-    }
-  }
-
-  /// Runs `body` in a transaction, then looks whether the connection can still read.
-  private func proving(_ body: () throws -> Void) throws {
-    try blamingPages(body)
-    try fetchOnePage()
-  }
-
-  /// Runs `body`; a failure that comes from a page is reported as that.
-  ///
-  /// In a transaction, SQLCipher answers every page after one that is not authentic with `SQLITE_ERROR`, which passes for
-  /// a mistake in the statement: `PRAGMA integrity_check` on a damaged file ends that way.
-  private func blamingPages(_ body: () throws -> Void) throws {
-    do { try body() } catch let error as EncryptedStorageError where error.code == .statement && isInTransaction {
-      try fetchOnePage()
-      throw error
-    }
-  }
-
-  /// Fetches the root page of the schema: fails when an earlier page of this transaction did.
-  func fetchOnePage() throws(EncryptedStorageError) {
-    let probe = try prepare("SELECT 1 FROM sqlite_schema LIMIT 1")
-    defer { probe.reset() }
-    do { _ = try probe.step() } catch {
-      throw EncryptedStorageError(
-        .damaged, operation: "read", file: path, detail: "a page that the query read is not authentic",
-        hint: "run albergue-crypt verify, then albergue-crypt recover", resultCode: error.resultCode)
-    }
-  }
-
   // MARK: - Compiling
 
   /// The first statement of `sql` and what follows it; no statement when only comments and white space are left.
-  private func compile(_ sql: Substring) throws(EncryptedStorageError) -> (statement: Statement?, rest: Substring) {
+  func compile(_ sql: Substring) throws(EncryptedStorageError) -> (statement: Statement?, rest: Substring) {
     let (result, statement, rest) = try compileFirst(sql)
     guard result == SQLITE_OK else { throw handle.error(result, operation: "prepare") }
     return (statement, rest)

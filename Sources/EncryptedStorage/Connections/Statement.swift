@@ -29,12 +29,13 @@ internal import Glibc
   /// Source: https://www.sqlite.org/c3ref/stmt_readonly.html
   public var isReadOnly: Bool { unsafe sqlite3_stmt_readonly(pointer) != 0 }
 
-  /// Whether it reads rows: `SELECT`, `WITH … SELECT`, `VALUES`.
-  var isQuery: Bool {
+  /// Whether it reads rows: `SELECT`, `WITH … SELECT`, `VALUES`. Found out once: looking at the text takes as long as
+  /// reading a row.
+  private(set) lazy var isQuery: Bool = {
     guard isReadOnly, unsafe sqlite3_column_count(pointer) > 0 else { return false }
     let keyword = sql.drop { $0.isWhitespace }.prefix { $0.isLetter }.uppercased()
     return keyword != "PRAGMA" && keyword != "EXPLAIN"
-  }
+  }()
 
   /// Whether it has been stepped and neither finished nor been reset.
   var isBusy: Bool { unsafe sqlite3_stmt_busy(pointer) != 0 }
@@ -112,6 +113,12 @@ internal import Glibc
     guard unsafe pointer != nil else { return }
     _ = unsafe sqlite3_reset(pointer)
     _ = unsafe sqlite3_clear_bindings(pointer)
+  }
+
+  /// Back to the start, for a statement without parameters.
+  func rewind() {
+    guard unsafe pointer != nil else { return }
+    _ = unsafe sqlite3_reset(pointer)
   }
 
   // MARK: - Pages

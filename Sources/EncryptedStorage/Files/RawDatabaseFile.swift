@@ -7,7 +7,7 @@ internal import CSQLCipher
 /// same process. SQLite's `unix` VFS keeps count and delays the close.
 /// Source: https://www.sqlite.org/src/file/src/os_unix.c ("POSIX Advisory Locks").
 ///
-/// Takes no lock and never writes. Not Sendable: one per thread.
+/// Takes no lock and never writes bytes. Not Sendable: one per thread.
 ///
 /// Unsafe code: owns the `sqlite3_file` block and the file name it was opened with until `deinit`; calls only methods of
 /// the opened file.
@@ -68,7 +68,13 @@ internal import CSQLCipher
     try unsafe Self.read(file, path: path, into: &span, at: offset)
   }
 
-  /// The same, on a file that a connection has open.
+  /// Waits until content and length are on the disk, whoever has written them.
+  package func synchronize() throws(EncryptedStorageError) {
+    let result = unsafe file.pointee.pMethods?.pointee.xSync.map { unsafe $0(file, SQLITE_SYNC_NORMAL) } ?? SQLITE_IOERR
+    guard result == SQLITE_OK else { throw SQLiteResult.error(result, operation: "synchronize", file: path) }
+  }
+
+  /// The same as ``read(into:at:)``, on a file that a connection has open.
   static func read(
     _ file: UnsafeMutablePointer<sqlite3_file>, path: String, into span: inout MutableRawSpan, at offset: Int64
   ) throws(EncryptedStorageError) -> Bool {

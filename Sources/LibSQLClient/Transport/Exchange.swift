@@ -84,6 +84,9 @@ final class Exchange: Sendable {
     )
   }
 
+  /// Whether it is known how it ended.
+  var hasEnded: Bool { state.withLock { $0.end != nil } }
+
   // MARK: The task's side
 
   /// The head, once it is there.

@@ -50,8 +50,8 @@ final class ResponseBody: Sendable {
     self.transport = transport
   }
 
-  // The thread lets the request go, whether it has ended or not.
-  deinit { transport.giveUp(exchange) }
+  // The thread has let a request go that has ended; it need not be woken for that.
+  deinit { if !exchange.hasEnded { transport.giveUp(exchange) } }
 
   /// What has come since the last call, at least one byte; nil at the end.
   ///

@@ -144,7 +144,7 @@ final class BulkFile {
 
   // MARK: - The end
 
-  /// Writes what lies above the leaves, and the size into the header; then the container is a whole database, on the disk.
+  /// Writes what lies above the leaves, and the size into the header; then the container is a whole database.
   func complete() throws(EncryptedStorageError) {
     var worker = try BulkWorker(keys, output)
     let heads = layout.interiorPages(of: layout.heads) { $0 }
@@ -158,7 +158,6 @@ final class BulkFile {
     try writeHeader()
     try output.truncate(
       to: Int64(layout.containerPageCount) * Int64(Self.pageByteCount))
-    try output.synchronize()
   }
 
   private func writeHeader() throws(EncryptedStorageError) {

@@ -66,8 +66,14 @@ final class StagingFile: Sendable {
 
   // MARK: - The end
 
-  /// Checks the whole file, and makes it a complete store.
-  func seal(syncedAt time: Int64?) throws -> ImageState {
+  /// Waits until what was written is on the disk. Through SQLite's file layer: closing a descriptor of our own would drop the
+  /// locks that SQLite has on the file.
+  func synchronize() throws(EncryptedStorageError) { try RawDatabaseFile(path: path).synchronize() }
+
+  /// Checks the whole file.
+  ///
+  /// - Returns: the state of the image, which is in the file.
+  func check() throws -> ImageState {
     let session = try factory.openSession(path, .writer, view: .container)
     defer { session.close() }
     let head = try session.value("SELECT data FROM head WHERE page = 1")
@@ -80,15 +86,46 @@ final class StagingFile: Sendable {
       try session.execute("DELETE FROM change")
       try ChangeLog.append(state, pages: [], session)
     }
+    try checkContainer(session)
     try checkDatabase()
+    return state
+  }
+
+  /// Makes a file that was checked, and is on the disk, a complete store.
+  func seal(syncedAt time: Int64?) throws {
+    let session = try factory.openSession(path, .writer, view: .container)
+    defer { session.close() }
     try session.execute(
       "UPDATE meta SET complete = 1, boot = NULL, last_sync = ?", [time.map(Value.integer) ?? .null])
-    return state
+  }
+
+  /// Lets SQLite go through every interior page of the container, to the first and the last of the leaves below it.
+  private func checkContainer(_ session: Session) throws {
+    let layout = BulkLayout(pageCount: target.pageCount)
+    let heads = layout.interiorPages(of: layout.heads) { $0 }
+    let tails = layout.interiorPages(of: layout.tails) { layout.lastTail(onLeaf: $0) }
+    for (table, pages, byteCount) in [
+      ("head", heads, StoreFormat.headByteCount), ("tail", tails, StoreFormat.tailByteCount),
+    ] {
+      var rows: [UInt32] = [1]
+      for page in pages {
+        if let first = page.children.first, let last = page.children.last { rows += [first.lastRow, last.lastRow] }
+      }
+      for row in rows {
+        let length = try session.value("SELECT length(data) FROM \(table) WHERE page = ?", [.integer(Int64(row))])
+        guard length == .integer(Int64(byteCount)) else {
+          throw EncryptedStorageError(
+            .damaged, operation: "bootstrap", file: replica, detail: "page \(row) cannot be found in the new file",
+            hint: "pull again; if it stays, report it")
+        }
+      }
+    }
   }
 
   /// Reads the database in the image once.
   private func checkDatabase() throws {
-    let mounting = factory.mounting(PageStoreMounting(allowsUnpublished: true))
+    let pages = StagedPages.Source(path: path, keys: match.keys, layout: BulkLayout(pageCount: target.pageCount))
+    let mounting = factory.mounting(PageStoreMounting(staged: pages))
     let answers: [String]
     do {
       let session = try mounting.openSession(path, .reader)

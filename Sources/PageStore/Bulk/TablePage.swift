@@ -52,17 +52,29 @@ enum TablePage {
     let count = Int(page.bigEndianUInt16(at: 3))
     guard 8 + 2 * count <= page.byteCount else { return nil }
     var rows: [(row: UInt32, content: [UInt8])] = []
-    for position in 0..<count {
-      var offset = Int(page.bigEndianUInt16(at: 8 + 2 * position))
-      let header = recordHeader(byteCount)
-      guard let payload = readVarint(page, &offset), payload == UInt64(header.count + byteCount),
-        let row = readVarint(page, &offset).flatMap(UInt32.init(exactly:)),
-        offset + header.count + byteCount <= page.byteCount,
-        page.bytes(at: offset, count: header.count) == header
-      else { return nil }
-      rows.append((row, page.bytes(at: offset + header.count, count: byteCount)))
+    for place in 0..<count {
+      guard let (row, offset) = row(at: place, of: page, byteCount: byteCount) else { return nil }
+      rows.append((row, page.bytes(at: offset, count: byteCount)))
     }
     return rows
+  }
+
+  /// One row of a leaf that `fillLeaf` made, and where its content of `byteCount` bytes is; nil for a row that is not there,
+  /// and for any other page.
+  static func row(at place: Int, of page: RawSpan, byteCount: Int) -> (row: UInt32, offset: Int)? {
+    guard page.byte(at: 0) == leafKind, place < Int(page.bigEndianUInt16(at: 3)),
+      8 + 2 * (place + 1) <= page.byteCount
+    else { return nil }
+    var offset = Int(page.bigEndianUInt16(at: 8 + 2 * place))
+    guard let payload = readVarint(page, &offset), let row = readVarint(page, &offset).flatMap(UInt32.init(exactly:))
+    else { return nil }
+    // The header: its own length, NULL for the rowid, a blob.
+    let start = offset
+    guard let headerByteCount = readVarint(page, &offset), readVarint(page, &offset) == 0,
+      readVarint(page, &offset) == UInt64(12 + 2 * byteCount), headerByteCount == UInt64(offset - start),
+      payload == headerByteCount + UInt64(byteCount), offset + byteCount <= page.byteCount
+    else { return nil }
+    return (row, offset)
   }
 
   /// Length of the header itself, NULL for the rowid, a blob.

@@ -13,12 +13,15 @@ internal import EncryptedStorage
   private let state, begin, commit, rollback: OpaquePointer
   private let updateHead, updateTail, insertHead, insertTail, removeHeads, removeTails: OpaquePointer
   private var heads, tails: Cursor
+  /// Reads the pages of an image that is not published yet.
+  private let staged: StagedPages?
 
-  init(_ container: Session) throws(EncryptedStorageError) {
+  init(_ container: Session, staged: StagedPages? = nil) throws(EncryptedStorageError) {
     guard let database = unsafe container.databasePointer else {
       throw EncryptedStorageError(.closed, operation: "mount", file: container.path, detail: "the container is closed")
     }
     self.container = container
+    self.staged = staged
     unsafe self.database = database
     // The connection of the image waits, and asks again and again; each of these would wait as long.
     _ = unsafe sqlite3_busy_timeout(database, 0)
@@ -122,7 +125,8 @@ internal import EncryptedStorage
   ///
   /// - Returns: `SQLITE_NOTFOUND` when the store has no such page.
   func read(_ page: UInt32, into target: inout MutableRawSpan) -> Int32 {
-    unsafe target.withUnsafeMutableBytes { bytes in
+    if let staged { return staged.read(page, into: &target) }
+    return unsafe target.withUnsafeMutableBytes { bytes in
       guard let start = bytes.baseAddress, bytes.count == StoreFormat.pageByteCount else { return SQLITE_MISUSE }
       let result = unsafe read(&heads, page, to: start, StoreFormat.headByteCount)
       guard result == SQLITE_OK else { return result }

@@ -2,12 +2,12 @@ public import EncryptedStorage
 
 /// Mounts the images of page stores for a connection factory.
 package struct PageStoreMounting: ImageMounting {
-  /// Lets an image be looked at that is whole but not published yet.
-  let allowsUnpublished: Bool
+  /// Lets an image be looked at that is whole but not published yet, and says where its pages are.
+  private let staged: StagedPages.Source?
 
-  package init() { allowsUnpublished = false }
+  package init() { staged = nil }
 
-  init(allowsUnpublished: Bool) { self.allowsUnpublished = allowsUnpublished }
+  init(staged: StagedPages.Source) { self.staged = staged }
 
   package func mount(
     _ container: Session, _ access: ConnectionFactory.Access, cacheKibibytes: Int?
@@ -16,7 +16,7 @@ package struct PageStoreMounting: ImageMounting {
     let state = try StoreState.read(container)
     let cache = cacheKibibytes ?? Self.cacheKibibytes(forPages: state.image?.pageCount ?? 0)
     try container.execute("PRAGMA cache_size=-\(cache)")
-    guard state.isComplete || allowsUnpublished else {
+    guard state.isComplete || staged != nil else {
       throw EncryptedStorageError(
         .incomplete, operation: "open", file: container.path, detail: "the first pull of this replica has not finished",
         hint: "run turso-sync pull, which goes on where it stopped")
@@ -26,7 +26,8 @@ package struct PageStoreMounting: ImageMounting {
         .denied, operation: "open", file: container.path, detail: "a replica is written through its remote",
         hint: "open it for reading")
     }
-    return try PageStoreFileSystem.add(MountedImage(ContainerStatements(container)))
+    let pages: StagedPages? = if let staged { try StagedPages(staged) } else { nil }
+    return try PageStoreFileSystem.add(MountedImage(ContainerStatements(container, staged: pages)))
   }
 
   package func forget(_ mountPoint: MountPoint) { PageStoreFileSystem.forget(mountPoint) }

@@ -34,17 +34,22 @@ extension Pull {
     let bootstrap = try await store.beginBootstrap(target)
     progress?.step("first pull")
     progress?.begin(total: Int64(image.pageCount) * Int64(RemotePageFormat.byteCount))
-    var waiting: [Page] = []
-    // All pages, also those that a killed run has stored: the remote may be another state of the same generation.
-    for try await run in image {
-      count(run.count, &report)
-      waiting += Self.pages(run, upTo: image.pageCount)
-      if waiting.count >= Self.appendCount {
-        try await bootstrap.append(waiting)
+    // Pages come in while those before them are encrypted and stored: two batches are in memory, no more.
+    try await withThrowingTaskGroup(of: Void.self) { storing in
+      var waiting: [Page] = []
+      // All pages, also those that a killed run has stored: the remote may be another state of the same generation.
+      for try await run in image {
+        count(run.count, &report)
+        waiting += Self.pages(run, upTo: image.pageCount)
+        guard waiting.count >= Self.appendCount else { continue }
+        try await storing.next()
+        let batch = waiting
         waiting = []
+        storing.addTask { try await bootstrap.append(batch) }
       }
+      try await storing.next()
+      try await bootstrap.append(waiting)
     }
-    try await bootstrap.append(waiting)
     progress?.step("checking")
     return (identity, try await publish(bootstrap), false)
   }

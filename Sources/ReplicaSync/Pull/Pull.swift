@@ -14,6 +14,9 @@ struct Pull {
   let replacesImage: Bool
   let clock: WallClock
   let progress: Progress?
+  /// Where the replica stands, if that is known; it is read off the file otherwise, and nil after a run that did not succeed
+  /// or has made another image.
+  var standing: Standing?
 
   private var history: RemoteHistory { RemoteHistory(remote: remote) }
 
@@ -22,15 +25,10 @@ struct Pull {
 
   /// - Throws: `RemoteError`, `EncryptedStorageError`, ``SyncError``. Whatever was applied before is a state that the remote
   ///   was in.
-  func run() async throws -> SyncReport {
+  mutating func run() async throws -> SyncReport {
     var report = SyncReport()
     report.lastSync = clock.now
-    let state = try await store.state()
-    guard state.role == .replica else {
-      throw SyncError(
-        .notAReplica, "the file is the store of a primary, not a replica", hint: "name another TURSO_REPLICA_PATH")
-    }
-    guard let image = state.image, let identity = state.remote else {
+    guard let known = try await takeStanding() else {
       try await bootstrap(store, try await chosenProtocol(), &report)
       report.kind = .bootstrapped
       return report
@@ -40,12 +38,32 @@ struct Pull {
       return report
     }
     do {
-      try await history.requireSame(identity)
-      try await applyChanges(to: store, identity, image, lastSync: state.lastSync, &report)
+      try await history.requireSame(known.identity)
+      standing = try await applyChanges(to: store, known, &report)
     } catch  where Self.asksForNewImage(error) {
-      try await replaceImage(try RemoteHistory.replicationProtocol(of: identity), &report)
+      try await replaceImage(try RemoteHistory.replicationProtocol(of: known.identity), &report)
     }
     return report
+  }
+
+  /// Where a replica stands. Only who has its lock changes that, so that whoever keeps the lock can remember it.
+  struct Standing {
+    let identity: RemoteIdentity
+    var image: ImageState
+    /// As the file has it.
+    var lastSync: Int64?
+  }
+
+  /// Nil before the first pull.
+  private mutating func takeStanding() async throws -> Standing? {
+    if let known = standing.take() { return known }
+    let state = try await store.state()
+    guard state.role == .replica else {
+      throw SyncError(
+        .notAReplica, "the file is the store of a primary, not a replica", hint: "name another TURSO_REPLICA_PATH")
+    }
+    guard let image = state.image, let identity = state.remote else { return nil }
+    return Standing(identity: identity, image: image, lastSync: state.lastSync)
   }
 
   /// The log is another one than the replica's.
@@ -72,22 +90,26 @@ struct Pull {
 
   // MARK: - Changes
 
-  /// Applies what has changed since `image`.
+  /// Applies what has changed since `former`.
+  ///
+  /// - Returns: where the replica stands afterwards.
+  @discardableResult
   private func applyChanges(
-    to store: PageStore, _ identity: RemoteIdentity, _ image: ImageState, lastSync: Int64?, _ report: inout SyncReport
-  ) async throws {
-    var (position, pageCount) = (image.position, image.pageCount)
-    var collector = ChangeCollector(pageCount: image.pageCount, limits: settings.limits)
+    to store: PageStore, _ former: Standing, _ report: inout SyncReport
+  ) async throws -> Standing {
+    let identity = former.identity
+    var standing = former
+    var collector = ChangeCollector(pageCount: former.image.pageCount, limits: settings.limits)
     func apply(_ change: ChangeCollector.Change, syncedAt time: Int64?) async throws {
       let batch = PageBatch(
-        remote: identity, basePosition: position, position: change.position, pageCount: change.pageCount,
-        pages: change.pages.map { Page(number: $0.key, bytes: $0.value) })
-      let state = try await store.apply(batch, syncedAt: time)
-      (position, pageCount) = (state.position, state.pageCount)
+        remote: identity, basePosition: standing.image.position, position: change.position,
+        pageCount: change.pageCount, pages: change.pages.map { Page(number: $0.key, bytes: $0.value) })
+      standing.image = try await store.apply(batch, syncedAt: time)
+      if let time { standing.lastSync = time }
       if !change.pages.isEmpty { report.kind = .changed }
     }
     progress?.step("pulling changes")
-    for try await event in try history.changes(since: image.position, of: identity) {
+    for try await event in try history.changes(since: former.image.position, of: identity) {
       switch event {
       case .pages(let run):
         try collector.add(run)
@@ -104,10 +126,15 @@ struct Pull {
     }
     if let rest = collector.finish() {
       try await apply(rest, syncedAt: report.lastSync)
-    } else if lastSync != report.lastSync || report.kind != .unchanged {
+    } else if standing.lastSync != report.lastSync {
+      // At most once a second. Others wait for it, so it is not put off; but neither does it wait for the disk.
       try await store.noteSync(at: report.lastSync)
+      standing.lastSync = report.lastSync
     }
-    (report.protocol, report.position, report.imagePageCount) = (identity.protocolName, position, pageCount)
+    (report.protocol, report.position, report.imagePageCount) = (
+      identity.protocolName, standing.image.position, standing.image.pageCount
+    )
+    return standing
   }
 
   func count(_ pageCount: Int, _ report: inout SyncReport) {
@@ -155,6 +182,6 @@ struct Pull {
       identity.protocolName, image.position, image.pageCount
     )
     guard !isCurrent else { return }
-    try await applyChanges(to: store, identity, image, lastSync: nil, &report)
+    try await applyChanges(to: store, Standing(identity: identity, image: image, lastSync: nil), &report)
   }
 }

@@ -80,9 +80,13 @@ struct WriteLedger: Sendable {
 
   private func outcome<Value>(of id: WriteID, _ error: RemoteError) async throws -> WriteOutcome<Value> {
     guard error.code != .statement else { throw error }
-    guard error.mayHaveRun else { return .notCommitted(error) }
+    guard error.mayHaveRun || error.status == Self.tooManyRequests else { return .notCommitted(error) }
     return await resolve(id, error)
   }
+
+  /// HTTP's status for a request that the server did not act upon. It may be the answer to a second copy, made on the way, of
+  /// one that it did act upon; 503, which may be the same, always counts as a write that may have run.
+  private static let tooManyRequests = 429
 
   /// Finds out what became of a write, and makes sure that it stays so.
   func resolve<Value>(_ id: WriteID, _ cause: RemoteError) async -> WriteOutcome<Value> {

@@ -27,6 +27,9 @@ struct ReplicaFile {
       if exists { try PageStore.removeReplica(path + Pull.replacementSuffix) }
       return exists
     }
+    // What a power cut takes from a replica is on the remote, and the position goes with it: the next sync brings both back.
+    // A first pull waits for the disk by itself.
+    let factory = factory.configured { $0.waitsForDisk = false }
     let store =
       exists
       ? try await PageStore.open(path, factory: factory)

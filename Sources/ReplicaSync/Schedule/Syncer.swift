@@ -25,6 +25,8 @@ public actor Syncer {
   /// Where pulls run, if they give way to others.
   private let tasks: BackgroundTasks?
   private var file: ReplicaFile?
+  /// Where the replica stands, as long as the file is open.
+  private var standing: Pull.Standing?
   private var waiting: [(id: UInt64, continuation: CheckedContinuation<SyncReport, any Error>)] = []
   private var worker: Task<Void, Never>?
   private var nextID: UInt64 = 0
@@ -69,7 +71,7 @@ public actor Syncer {
     if let file {
       if !file.isGone { return file }
       await file.close()
-      self.file = nil
+      (self.file, standing) = (nil, nil)
     }
     let opened = try await ReplicaFile.open(settings.path, factory)
     guard !isClosed else {
@@ -111,7 +113,7 @@ public actor Syncer {
     for waiter in waiting { waiter.continuation.resume(throwing: Self.closed) }
     waiting.removeAll()
     await file?.close()
-    file = nil
+    (file, standing) = (nil, nil)
   }
 
   private static var closed: SyncError { SyncError(.closed, "the synchroniser is closed", hint: "open it again") }
@@ -166,11 +168,16 @@ public actor Syncer {
     let start = ContinuousClock.now
     do {
       let opened = try await openedFile()
-      let pull = Pull(
+      var pull = Pull(
         path: settings.path, store: opened.store, factory: factory, remote: remote, settings: settings,
-        replacesImage: replacingImage, clock: clock, progress: progress)
-      defer { file?.remember() }
+        replacesImage: replacingImage, clock: clock, progress: progress, standing: standing)
+      standing = nil
+      // Only a first pull puts another file in the place of this one.
+      let hadImage = pull.standing != nil
+      defer { if !hadImage { file?.remember() } }
       var report = try await pull.run()
+      // The file may have been opened anew meanwhile.
+      if file?.store === opened.store { standing = pull.standing }
       report.seconds = (ContinuousClock.now - start) / .seconds(1)
       (status.report, status.error, status.failureCount) = (report, nil, 0)
       return report

@@ -24,7 +24,7 @@ that fit pass, "times" is how often the fault is made (default: for ever). Fault
   "delay": seconds                              before the answer
   "hold": true                                  before the answer, until {"let_go": true}
   "duplicate": "first" | "second"               the server gets the request twice; its first or second answer is passed on
-  "instead": text                               the server has acted; this is answered with status 200
+  "instead": text                               the server has acted; this is answered, with status 200 or "instead_status": n
   "anonymous": true                             the server does not say which database it is, as Turso's does not
   "without_block": [size, index]                block `index` of the body is missing, and the length says so
 """
@@ -150,7 +150,7 @@ class Handler(BaseHTTPRequestHandler):
             return self.close(fault)
         headers = response.getheaders()
         if "instead" in fault:
-            return self.answer(200, headers, fault["instead"].encode())
+            return self.answer(fault.get("instead_status", 200), headers, fault["instead"].encode())
         if "cut" in fault:
             return self.answer(response.status, headers, body[: fault["cut"]], len(body) + 1)
         if "lengthen" in fault:
