@@ -35,10 +35,13 @@ struct ServiceBenchmark {
     let store = HostelStore(
       try await HostelDatabase.openReplica(settings, remote: remote, factory: factory), cipher: cipher
     ) { Instant(seconds: WallClock.system.now) }
+    // One that keeps metadata: the id of a request is there.
+    var logger = Logger(label: "benchmark") { StreamLogHandler.standardError(label: $0) }
+    logger.logLevel = .error
     let server = HostelServer(
       HostelServer.Configuration(
         address: try ListenAddress(parsing: "127.0.0.1:0"), authentication: .open, establishmentCode: nil),
-      store: store, logger: Logger(label: "benchmark", factory: { _ in SwiftLogNoOpLogHandler() }))
+      store: store, logger: logger)
     try await server.run { address in
       print("listening on http://\(address)")
       fflush(nil)

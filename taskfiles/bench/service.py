@@ -10,6 +10,7 @@ that what is measured is the service with its sync, and not how two programs sha
 Usage: service.py [--seconds N] [--syncing-seconds N] [--rounds N] [--pages N] [--no-write]
 """
 import argparse
+import atexit
 import contextlib
 import http.client
 import json
@@ -44,6 +45,7 @@ class Plain:
     def __init__(self, replica, url, path):
         self.process = subprocess.Popen(
             [os.path.join(RELEASE, "service-benchmark"), replica, url, path], stdout=subprocess.PIPE, text=True)
+        atexit.register(self.process.kill)
         line = self.process.stdout.readline()
         if "http://" not in line:
             sys.exit("bench: service-benchmark did not start")
@@ -67,6 +69,7 @@ class Service:
         subprocess.run([program, "migrate"], env=self.environment, check=True, capture_output=True)
         self.process = subprocess.Popen(
             [program, "serve", "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True, env=self.environment)
+        atexit.register(self.process.kill)
         line = self.process.stdout.readline()
         if "http://" not in line:
             sys.exit("bench: albergue-service did not start")
@@ -152,6 +155,7 @@ def main():
 
     with tempfile.TemporaryDirectory() as folder:
         server = Server(folder)
+        atexit.register(server.process.kill)
         sequence(server, statements("hostel-schema.sql") + bookings(count))
         replica = Service(folder, "libsql_embedded_replica", os.path.join(folder, "replica.db"), server.url)
         exported = os.path.join(folder, "hostel.db")
