@@ -15,8 +15,9 @@ struct KeyCommand: Sendable {
   init(parsing line: String) throws(KeyError) {
     var words: [String] = []
     var word: String?
-    var quote: Character?
-    var characters = line.makeIterator()
+    var quote: Unicode.Scalar?
+    // Not characters: a quotation mark and an accent behind it are one.
+    var characters = line.unicodeScalars.makeIterator()
     while let character = characters.next() {
       switch (character, quote) {
       case ("\\", nil), ("\\", "\""):

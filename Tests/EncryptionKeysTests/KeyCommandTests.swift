@@ -22,6 +22,7 @@ struct KeyCommandTests {
     ("pass show key", ["pass", "show", "key"]), ("  a \t b ", ["a", "b"]), ("a 'b c' d", ["a", "b c", "d"]),
     (#"a "b \" \\ \n" c"#, ["a", #"b " \ \n"#, "c"]), (#"a b\ c"#, ["a", "b c"]), (#"a 'b\' c"#, ["a", #"b\"#, "c"]),
     ("a ''", ["a", ""]), (#"a b'c'"d""#, ["a", "bcd"]),
+    ("a '\u{301}b' c", ["a", "\u{301}b", "c"]),
     ("a $HOME * | b > c; d", ["a", "$HOME", "*", "|", "b", ">", "c;", "d"]),
   ])
   func splitsWordsAndQuotesWithoutAShell(line: String, expected: [String]) throws {
