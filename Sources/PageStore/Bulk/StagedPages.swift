@@ -38,9 +38,9 @@ final class StagedPages {
 
   /// Pages of a run: 256 KiB.
   static let runLength = 64
-  /// Runs of a stretch at most: 4 MiB.
-  private static let stretchLengthMax = 16
-  /// Runs that are kept: 8 MiB.
+  /// Runs of a stretch at most: 1 MiB.
+  private static let stretchLengthMax = 4
+  /// Runs that are kept: 2 MiB.
   private static let keptRunCount = 2 * stretchLengthMax
   /// How far apart pages may be that still follow one another: an index grows between the pages of its table.
   private static let gapMax = 8

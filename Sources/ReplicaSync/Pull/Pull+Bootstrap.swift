@@ -8,8 +8,8 @@ extension Pull {
   /// What a first pull has made, and whether it is all that the remote had when it began.
   typealias FirstImage = (identity: RemoteIdentity, image: ImageState, isCurrent: Bool)
 
-  /// Pages that are encrypted together: 4 MiB.
-  fileprivate static let appendCount = 1024
+  /// Pages that are encrypted together: 1 MiB.
+  fileprivate static let appendCount = 256
   /// How often an image is asked for while the remote goes on.
   private static let attemptCountMax = 3
   /// How often it is tried to publish an image, which takes some 5 s in all.
