@@ -14,6 +14,12 @@ public enum Program {
   ) async -> Never {
     ProcessHardening.apply()
     let name = type._commandName
+    // Not even the program's own name: without /proc the Swift runtime finds no arguments, and every command would look
+    // like none.
+    guard !CommandLine.arguments.isEmpty else {
+      Diagnostics(name).error("the arguments of the process cannot be read", hint: "mount /proc")
+      exit(ExitStatus.unavailable.rawValue)
+    }
     do {
       let status = try await Interruption.cancelling {
         var command = try type.parseAsRoot(arguments)

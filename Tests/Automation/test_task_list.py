@@ -7,8 +7,8 @@ PLANNED = {
     "turso:deps:check", "turso:db:create", "turso:db:destroy", "turso:db:url", "turso:db:token", "turso:db:sweep",
     "turso:migrate:remote", "turso:status:remote", "turso:replica:sync", "turso:replica:sync:loop",
     "turso:test:integration:local", "turso:test:integration:remote",
-    "build", "build:debug", "bench", "clean", "deps:check", "deps:install", "docs:api", "docs:man", "format", "lint", "quickstart",
-    "test", "test:automation", "test:bare", "test:frame",
+    "build", "build:debug", "bench", "bench:growth", "clean", "deps:check", "deps:install", "docs:api", "docs:man", "format", "lint", "quickstart",
+    "test", "test:automation", "test:bare", "test:frame", "test:image", "test:units",
 }
 # The names that the source repository had.
 ALIASES = {

@@ -38,7 +38,8 @@ struct PushCrash {
 
   func run(_ subject: CrashRound.Subject) async throws {
     var choices = WorkloadChoices(scene.generator(1))
-    let server = try scene.startPrimary()
+    // The stream of a push that lost power keeps its transaction until the limit for transactions: whoever looks waits longer.
+    let server = try scene.startPrimary(arguments: ["--transaction-secs", "5", "--writer-wait-secs", "60"])
     defer { server.stop() }
     let client = HranaClient(try Scene.remote(server.url))
     try await client.sequence(Self.schema)

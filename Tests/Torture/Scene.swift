@@ -38,8 +38,8 @@ struct Scene: Sendable {
   var replicaKeyFile: String { aside.file("replica.key") }
 
   /// - Parameter port: 0 for any free one.
-  func startPrimary(port: Int = 0) throws -> RunningPrimary {
-    try RunningPrimary(store: root.file("primary.db"), keyFile: serverKeyFile, port: port)
+  func startPrimary(port: Int = 0, arguments: [String] = []) throws -> RunningPrimary {
+    try RunningPrimary(store: root.file("primary.db"), keyFile: serverKeyFile, port: port, arguments: arguments)
   }
 
   /// Opens what a server or an import has made.
