@@ -75,7 +75,7 @@ def measure(megabytes, rounds):
         repeat("sync after one row has changed", rounds * 10, lambda n: sync_after(f"id = {n * 37 % rows + 1}"))
         repeat("sync after 1,000 pages have changed, all over the database", rounds,
                lambda n: sync_after(f"id % {step} = {n % step} AND id / {step} < 1000"))
-        result["peak memory of all syncs", CHANGE] = f"{worker.peak():.0f} MiB"
+        result["peak memory of first pull and all syncs", DATABASE] = f"{worker.peak():.0f} MiB"
         worker.stop()
         server.stop()
         repeat("status: open, state and classification", rounds, lambda _: crypt(folder, "status", replica)[0])

@@ -7,7 +7,7 @@ itself opens no plaintext); and reads of a replica while many pages are synchron
 All programs share the machine. In the last part the primary, which is another machine in earnest, runs at the lowest priority, so
 that what is measured is the service with its sync, and not how two programs share a processor.
 
-Usage: service.py [--seconds N] [--syncing-seconds N] [--rounds N] [--pages N] [--no-write]
+Usage: service.py [--seconds N] [--syncing-seconds N] [--rounds N] [--pages N] [--only-syncs] [--no-write]
 """
 import argparse
 import atexit
@@ -29,6 +29,7 @@ from report import ROOT, Table
 
 RELEASE = os.path.join(ROOT, ".build", "release")
 KEY, COLUMNS = "b2" * 32, "c3" * 32
+BOOKING, BOOKING_COUNT = "/v1/bookings/BENCH-%d", 50_000
 
 REQUEST = """
 request = function() return wrk.format("GET", string.format([[%s]], math.random(1, %d))) end
@@ -139,89 +140,103 @@ def bookings(count):
         "'2000-01-01T00:00:00+00:00' FROM n;")
 
 
+def text(figures):
+    return "%.0f reads/s, p50 %.2f ms, p99 %.2f ms" % tuple(figures)
+
+
+def compare(folder, server, options, table):
+    """Reads of a replica, an ordinary encrypted file and a plaintext database, in turns."""
+    replica = Service(folder, "libsql_embedded_replica", os.path.join(folder, "replica.db"), server.url)
+    exported, clear = os.path.join(folder, "hostel.db"), os.path.join(folder, "plain.db")
+    with open(os.path.join(folder, "key"), "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+        file.write(KEY)
+    for arguments in (["--dest-key-file", os.path.join(folder, "key"), os.path.join(folder, "replica.db"), exported],
+                      ["--plaintext", "--yes-write-plaintext", os.path.join(folder, "replica.db"), clear]):
+        subprocess.run([os.path.join(RELEASE, "albergue-crypt"), "export", *arguments], check=True, capture_output=True,
+                       env={"PATH": os.environ["PATH"], "TURSO_ENCRYPTION_KEY": KEY})
+    with contextlib.closing(sqlite3.connect(clear)) as database:
+        database.execute("PRAGMA journal_mode=WAL")
+    services = (("replica", replica), ("an ordinary encrypted file", Service(folder, "seaorm_sqlite", exported)),
+                ("plaintext", Plain(os.path.join(folder, "replica.db"), server.url, clear)))
+    for name, path, highest in (
+            ("a booking by its reference", BOOKING, BOOKING_COUNT),
+            ("free beds of a stay", "/v1/availability?check_in=2027-01-01&check_out=2027-01-03&limit=%d", 24)):
+        results = {label: [] for label, _ in services}
+        # In turns, so that what else the machine does falls on all of them.
+        for turn in range(options.rounds):
+            for label, service in services:
+                if turn == 0:
+                    wrk(service, folder, path, highest, 2)
+                results[label].append(wrk(service, folder, path, highest, options.seconds))
+        middle = {label: [statistics.median(values) for values in zip(*runs)] for label, runs in results.items()}
+        for label, goal in (("an ordinary encrypted file", None), ("plaintext", 0.8)):
+            ratio = middle["replica"][0] / middle[label][0]
+            table.add(f"{name}, 16 connections: a replica against {label}",
+                      f"{ratio:.2f} x their rate, p99 {middle['replica'][2] / middle[label][2]:.2f} x",
+                      f">= {goal} x" if goal else "none", ratio >= goal if goal else None, text(middle[label]),
+                      text(middle["replica"]))
+    for _, service in services:
+        service.stop()
+
+
+def during_syncs(folder, server, options, table):
+    """Reads of a replica that nobody synchronises, of one that looks every second and finds nothing, and while much is written."""
+    sequence(server, "CREATE TABLE ballast (a BLOB)")
+    for thread in os.listdir(f"/proc/{server.process.pid}/task"):
+        os.setpriority(os.PRIO_PROCESS, int(thread), 19)
+
+    def start(interval):
+        service = Service(folder, "libsql_embedded_replica", os.path.join(folder, "replica.db"), server.url, interval)
+        wrk(service, folder, BOOKING, BOOKING_COUNT, 5)
+        return service
+
+    alone = start("3600")
+    idle = wrk(alone, folder, BOOKING, BOOKING_COUNT, options.syncing_seconds)
+    alone.stop()
+    following = start("1")
+    looking = wrk(following, folder, BOOKING, BOOKING_COUNT, options.syncing_seconds)
+    stop = threading.Event()
+
+    def write():
+        while not stop.is_set():
+            sequence(server, f"DELETE FROM ballast; WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n "
+                             f"WHERE i < {options.pages}) INSERT INTO ballast SELECT randomblob(4000) FROM n;")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    former = following.syncs()
+    busy = wrk(following, folder, BOOKING, BOOKING_COUNT, options.syncing_seconds)
+    syncs = following.syncs() - former
+    stop.set()
+    writer.join()
+    table.add("a booking, looking for changes every second, against no sync",
+              f"{looking[0] / idle[0]:.2f} x their rate, p99 {looking[2] / idle[2]:.2f} x", theirs=text(idle), ours=text(looking))
+    table.limit(f"a booking during {syncs} syncs, of {options.pages} changed pages at a time, against no sync",
+                busy[2] / idle[2], f"{busy[2] / idle[2]:.2f} x their p99", 2, "<= 2 x", text(idle), text(busy))
+    following.stop()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=int, default=10)
     parser.add_argument("--syncing-seconds", type=int, default=30)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--pages", type=int, default=10_000)
+    parser.add_argument("--only-syncs", action="store_true", help="measure the last part only; write nothing")
     parser.add_argument("--no-write", action="store_true", help="leave docs/benchmarks.md as it is")
     options = parser.parse_args()
-    count = 50_000
     table = Table("service")
-
-    def text(figures):
-        return "%.0f reads/s, p50 %.2f ms, p99 %.2f ms" % tuple(figures)
-
     with tempfile.TemporaryDirectory() as folder:
         server = Server(folder)
         atexit.register(server.process.kill)
-        sequence(server, statements("hostel-schema.sql") + bookings(count))
-        replica = Service(folder, "libsql_embedded_replica", os.path.join(folder, "replica.db"), server.url)
-        exported = os.path.join(folder, "hostel.db")
-        with open(os.path.join(folder, "key"), "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
-            file.write(KEY)
-        subprocess.run(
-            [os.path.join(RELEASE, "albergue-crypt"), "export", "--dest-key-file", os.path.join(folder, "key"),
-             os.path.join(folder, "replica.db"), exported],
-            env={"PATH": os.environ["PATH"], "TURSO_ENCRYPTION_KEY": KEY}, check=True, capture_output=True)
-        ordinary = Service(folder, "seaorm_sqlite", exported)
-        clear = os.path.join(folder, "plain.db")
-        subprocess.run(
-            [os.path.join(RELEASE, "albergue-crypt"), "export", "--plaintext", "--yes-write-plaintext",
-             os.path.join(folder, "replica.db"), clear],
-            env={"PATH": os.environ["PATH"], "TURSO_ENCRYPTION_KEY": KEY}, check=True, capture_output=True)
-        with contextlib.closing(sqlite3.connect(clear)) as database:
-            database.execute("PRAGMA journal_mode=WAL")
-        plain = Plain(os.path.join(folder, "replica.db"), server.url, clear)
-        for name, path in (("a booking by its reference", "/v1/bookings/BENCH-%d"),
-                           ("free beds of a stay", "/v1/availability?check_in=2027-01-01&check_out=2027-01-03&limit=%d")):
-            highest = count if "BENCH" in path else 24
-            services = (("replica", replica), ("an ordinary encrypted file", ordinary), ("plaintext", plain))
-            results = {label: [] for label, _ in services}
-            # In turns, so that what else the machine does falls on all of them.
-            for turn in range(options.rounds):
-                for label, service in services:
-                    if turn == 0:
-                        wrk(service, folder, path, highest, 2)
-                    results[label].append(wrk(service, folder, path, highest, options.seconds))
-            middle = {label: [statistics.median(values) for values in zip(*runs)] for label, runs in results.items()}
-            for label, goal in (("an ordinary encrypted file", None), ("plaintext", 0.8)):
-                ratio = middle["replica"][0] / middle[label][0]
-                table.add(f"{name}, 16 connections: a replica against {label}",
-                          f"{ratio:.2f} x their rate, p99 {middle['replica'][2] / middle[label][2]:.2f} x",
-                          f">= {goal} x" if goal else "none", ratio >= goal if goal else None, text(middle[label]),
-                          text(middle["replica"]))
-        for service in (plain, ordinary, replica):
-            service.stop()
-        # The same replica, which now follows the remote.
-        following = Service(folder, "libsql_embedded_replica", os.path.join(folder, "replica.db"), server.url, interval="1")
-        sequence(server, "CREATE TABLE ballast (a BLOB)")
-        for thread in os.listdir(f"/proc/{server.process.pid}/task"):
-            os.setpriority(os.PRIO_PROCESS, int(thread), 19)
-        path = "/v1/bookings/BENCH-%d"
-        idle = wrk(following, folder, path, count, options.seconds)
-        stop = threading.Event()
-
-        def write():
-            while not stop.is_set():
-                sequence(server, f"DELETE FROM ballast; WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n "
-                                 f"WHERE i < {options.pages}) INSERT INTO ballast SELECT randomblob(4000) FROM n;")
-
-        writer = threading.Thread(target=write)
-        writer.start()
-        former = following.syncs()
-        busy = wrk(following, folder, path, count, options.syncing_seconds)
-        syncs = following.syncs() - former
-        stop.set()
-        writer.join()
-        table.limit(f"a booking during {syncs} syncs, of {options.pages} changed pages at a time, against none", busy[2] / idle[2],
-                    f"{busy[2] / idle[2]:.2f} x their p99", 2, "<= 2 x", text(idle), text(busy))
-        following.stop()
+        sequence(server, statements("hostel-schema.sql") + bookings(BOOKING_COUNT))
+        if not options.only_syncs:
+            compare(folder, server, options, table)
+        during_syncs(folder, server, options, table)
         server.stop()
-    if not options.no_write:
+    if not options.no_write and not options.only_syncs:
         table.write(f"medians of {options.rounds} rounds of {options.seconds} s in turns; load, service and primary share the machine, "
-                    f"the primary at the lowest priority while syncs apply ({options.syncing_seconds} s)")
+                    f"the primary at the lowest priority in the last part, of {options.syncing_seconds} s each")
 
 
 if __name__ == "__main__":
