@@ -35,12 +35,15 @@ def crypt(folder, *arguments):
 
 
 def measure(megabytes, rounds):
-    """What was measured, as texts, for a database of that size."""
-    result = {}
+    """What was measured on a database of that size: rows of what, the figure, and what it grows with."""
+    rows = []
 
     def note(what, times, grows):
         middle = statistics.median(times)
-        result[what, grows] = f"{middle * 1000:.1f} ms" if middle < 1 else f"{middle:.2f} s"
+        rows.append((what, f"{middle * 1000:.1f} ms" if middle < 1 else f"{middle:.2f} s", grows))
+
+    def note_memory(what, mebibytes):
+        rows.append((what, f"{mebibytes:.0f} MiB", DATABASE))
 
     with tempfile.TemporaryDirectory(prefix="albergue-bench-") as folder:
         for name, key in (("old", REPLICA_KEY), ("new", KEY)):
@@ -48,11 +51,11 @@ def measure(megabytes, rounds):
                 file.write(key)
         server = Server(folder)
         fill(server, megabytes)
-        rows = int(server.run("SELECT max(id) FROM big")[0]["response"]["result"]["rows"][0][0]["value"])
+        highest = int(server.run("SELECT max(id) FROM big")[0]["response"]["result"]["rows"][0][0]["value"])
         replica = os.path.join(folder, "replica.db")
         worker = Worker(os.path.join(RELEASE, "sync-benchmark"), replica, server.url, REPLICA_KEY)
         note("first pull, checked", worker.ask("sync"), DATABASE)
-        result["peak memory of it", DATABASE] = f"{worker.peak():.0f} MiB"
+        note_memory("peak memory of it", worker.peak())
         worker.ask("sync")
 
         def repeat(what, count, work):
@@ -68,26 +71,26 @@ def measure(megabytes, rounds):
             update(where)
             return worker.ask("sync")[0]
 
-        step = max(1, rows // 1000)
-        repeat("commit of one row at the primary", rounds * 10, lambda n: update(f"id = {n * 37 % rows + 1}"))
+        step = max(1, highest // 1000)
+        repeat("commit of one row at the primary", rounds * 10, lambda n: update(f"id = {n * 37 % highest + 1}"))
         worker.ask("sync")
         repeat("sync without a change", rounds * 10, lambda _: worker.ask("sync")[0])
-        repeat("sync after one row has changed", rounds * 10, lambda n: sync_after(f"id = {n * 37 % rows + 1}"))
+        repeat("sync after one row has changed", rounds * 10, lambda n: sync_after(f"id = {n * 37 % highest + 1}"))
         repeat("sync after 1,000 pages have changed, all over the database", rounds,
                lambda n: sync_after(f"id % {step} = {n % step} AND id / {step} < 1000"))
-        result["peak memory of first pull and all syncs", DATABASE] = f"{worker.peak():.0f} MiB"
+        note_memory("peak memory of first pull and all syncs", worker.peak())
         worker.stop()
         server.stop()
         repeat("status: open, state and classification", rounds, lambda _: crypt(folder, "status", replica)[0])
         repeat("query of one row by its key, from opening to closing", rounds,
-               lambda n: crypt(folder, "query", replica, f"SELECT id FROM big WHERE id = {n * 991 % rows + 1}")[0])
+               lambda n: crypt(folder, "query", replica, f"SELECT id FROM big WHERE id = {n * 991 % highest + 1}")[0])
         seconds, memory = zip(*(crypt(folder, "verify", "--quick", replica) for _ in range(3)))
         note("verify --quick", seconds, DATABASE)
-        result["peak memory of it ", DATABASE] = f"{max(memory):.0f} MiB"
+        note_memory("peak memory of it", max(memory))
         seconds, memory = crypt(folder, "rekey", replica, "--new-key-file", os.path.join(folder, "new.key"))
         note("rekey", [seconds], DATABASE)
-        result["peak memory of it  ", DATABASE] = f"{memory:.0f} MiB"
-    return result
+        note_memory("peak memory of it", memory)
+    return rows
 
 
 def main():
@@ -100,9 +103,9 @@ def main():
     results = []
     for size in sizes:
         results.append(measure(size, arguments.rounds))
-        for (what, _), text in results[-1].items():
-            print(f"{size} MB, {what.strip()}: {text}", flush=True)
-    rows = [(what.strip(), *(result[what, grows] for result in results), grows) for what, grows in results[0]]
+        for what, text, _ in results[-1]:
+            print(f"{size} MB, {what}: {text}", flush=True)
+    rows = [(same[0][0], *(text for _, text, _ in same), same[0][2]) for same in zip(*results)]
     if not arguments.no_write:
         Table("growth").write(f"sizes of {arguments.megabytes} MB; medians of {arguments.rounds} rounds, ten times as many of small "
                               "changes, after one for warming up; profile sqlcipher4", rows)

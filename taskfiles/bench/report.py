@@ -55,7 +55,7 @@ class Table:
 
     def write(self, how, growth=None):
         """Puts the part into the document. `how`: rounds and sizes, in a sentence."""
-        rows, parts, tables = read()
+        rows, parts, former_growth = read()
         rows = [row for row in rows if row[0] != self.part] + self.rows
         parts[self.part] = (f"`./taskw {PARTS[self.part]}`", f"{time.strftime('%Y-%m-%d', time.gmtime())}, {commit()}", how)
         order = list(PARTS)
@@ -71,7 +71,7 @@ class Table:
         lines += ["", "## Against the others", ""] + table(COLUMNS, rows)
         lines += ["", f"Goals missed: {len(missed)} of {sum(row[5] != 'none' for row in rows)}"
                   + (": " + "; ".join(missed) if missed else "") + ".", ""]
-        growth = growth or tables
+        growth = growth or former_growth
         if growth:
             lines += ["## Growth", "",
                       "What a change costs should grow with the change, not with the database.", ""]
