@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 /// What the command line asks for.
 struct FuzzOptions: Equatable, Sendable {
@@ -12,9 +13,6 @@ struct FuzzOptions: Equatable, Sendable {
       --cases    where inputs of findings are kept. Default .build/fuzz
       --list     names the decoders
     """
-
-  /// What is wrong with the arguments.
-  struct Refusal: Error, CustomStringConvertible { let description: String }
 
   /// How much is tried.
   enum Amount: Equatable, Sendable {
@@ -31,26 +29,20 @@ struct FuzzOptions: Equatable, Sendable {
   /// For this program itself: where a worker notes what it is at, from which input on.
   var worker: (caseFile: String, first: UInt64)?
 
-  /// - Throws: ``Refusal``.
+  /// - Throws: `ProgramOptions.Refusal`.
   init(_ arguments: some Sequence<String>) throws {
-    var iterator = arguments.makeIterator()
-    while let name = iterator.next() {
-      guard let value = iterator.next() else { throw Refusal(description: "\(name) needs a value") }
+    try ProgramOptions.read(arguments) { name, value in
       switch name {
-      case "--seed": seed = try Self.number(value, name)
-      case "--minutes":
-        guard let number = Double(value), (0...100_000).contains(number) else {
-          throw Refusal(description: "--minutes: not a number from 0 to 100000")
-        }
-        amount = .minutes(number)
-      case "--inputs": amount = .inputs(try Self.number(value, name))
-      case "--input": amount = .input(try Self.number(value, name))
+      case "--seed": seed = try ProgramOptions.wholeNumber(value, name)
+      case "--minutes": amount = .minutes(try ProgramOptions.minutes(value, name))
+      case "--inputs": amount = .inputs(try ProgramOptions.wholeNumber(value, name))
+      case "--input": amount = .input(try ProgramOptions.wholeNumber(value, name))
       case "--only": only = value
       case "--cases": cases = value
       case "--list": lists = true
       case "--worker": worker = (value, worker?.first ?? 0)
-      case "--first": worker = (worker?.caseFile ?? "", try Self.number(value, name))
-      default: throw Refusal(description: "\(name): unknown")
+      case "--first": worker = (worker?.caseFile ?? "", try ProgramOptions.wholeNumber(value, name))
+      default: throw ProgramOptions.Refusal("\(name): unknown")
       }
     }
   }
@@ -59,19 +51,14 @@ struct FuzzOptions: Equatable, Sendable {
     one.seed == other.seed && one.amount == other.amount && one.only == other.only
   }
 
-  private static func number(_ text: String, _ name: String) throws -> UInt64 {
-    guard let number = UInt64(text) else { throw Refusal(description: "\(name): not a whole number") }
-    return number
-  }
-
   /// The subjects that are meant.
   ///
-  /// - Throws: ``Refusal`` for a name that none has.
+  /// - Throws: `ProgramOptions.Refusal` for a name that none has.
   func chosen(of subjects: [Subject]) throws -> [Subject] {
     guard let only else { return subjects.filter { !$0.name.hasPrefix("self-test") } }
     let exact = subjects.filter { $0.name == only }
     let chosen = exact.isEmpty ? subjects.filter { $0.name.hasPrefix(only + "-") } : exact
-    guard !chosen.isEmpty else { throw Refusal(description: "--only: no such decoder; --list yes names them") }
+    guard !chosen.isEmpty else { throw ProgramOptions.Refusal("--only: no such decoder; --list yes names them") }
     return chosen
   }
 

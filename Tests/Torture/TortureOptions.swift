@@ -1,3 +1,5 @@
+import TestSupport
+
 /// What the command line asks for.
 struct TortureOptions: Equatable {
   static let usage = """
@@ -8,9 +10,6 @@ struct TortureOptions: Equatable {
       --only     rounds of one kind; without --minutes and --rounds just one, which replays a failure
     """
 
-  /// What is wrong with the arguments.
-  struct Refusal: Error, CustomStringConvertible { let description: String }
-
   var seed = UInt64.random(in: 1...999_999)
   var minutes = 10.0
   var roundCountMax = Int.max
@@ -18,32 +17,21 @@ struct TortureOptions: Equatable {
 
   init() {}
 
-  /// - Throws: ``Refusal``.
+  /// - Throws: `ProgramOptions.Refusal`.
   init(_ arguments: some Sequence<String>) throws {
-    var iterator = arguments.makeIterator()
     var isLimited = false
-    while let name = iterator.next() {
-      guard let value = iterator.next() else { throw Refusal(description: "\(name) needs a value") }
+    try ProgramOptions.read(arguments) { name, value in
       switch name {
-      case "--seed": seed = try Self.number(value, name)
-      case "--minutes":
-        guard let number = Double(value), (0...100_000).contains(number) else {
-          throw Refusal(description: "--minutes: not a number from 0 to 100000")
-        }
-        (minutes, isLimited) = (number, true)
-      case "--rounds": (roundCountMax, isLimited) = (Int(clamping: try Self.number(value, name)), true)
+      case "--seed": seed = try ProgramOptions.wholeNumber(value, name)
+      case "--minutes": (minutes, isLimited) = (try ProgramOptions.minutes(value, name), true)
+      case "--rounds": (roundCountMax, isLimited) = (Int(clamping: try ProgramOptions.wholeNumber(value, name)), true)
       case "--only":
-        guard let kind = RoundKind(rawValue: value) else { throw Refusal(description: "--only: no such kind") }
+        guard let kind = RoundKind(rawValue: value) else { throw ProgramOptions.Refusal("--only: no such kind") }
         only = kind
-      default: throw Refusal(description: "\(name): unknown")
+      default: throw ProgramOptions.Refusal("\(name): unknown")
       }
     }
     if only != nil, !isLimited { roundCountMax = 1 }
-  }
-
-  private static func number(_ text: String, _ name: String) throws -> UInt64 {
-    guard let number = UInt64(text) else { throw Refusal(description: "\(name): not a whole number") }
-    return number
   }
 
   var limitDescription: String {

@@ -11,7 +11,7 @@ struct RoundTests {
     let replay = try TortureOptions(["--seed", "4711", "--only", "history"])
     #expect(replay.roundCountMax == 1 && replay.seed == 4711 && replay.only == .history)
     for arguments in [["--seed"], ["--seed", "x"], ["--only", "nothing"], ["--minutes", "-1"], ["--fast", "1"]] {
-      #expect(throws: TortureOptions.Refusal.self) { try TortureOptions(arguments) }
+      #expect(throws: ProgramOptions.Refusal.self) { try TortureOptions(arguments) }
     }
   }
 
